@@ -1,0 +1,37 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an edge keeps its things: options that several modules take."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options C(interface), C(state_dir), C(dynamic_dir) and C(api_url)."""
+
+    MESH = r"""
+options:
+  interface:
+    description: Name of the mesh interface.
+    type: str
+    default: wg0
+    aliases: [wg_iface]
+  state_dir:
+    description: Directory in which the wanted state is kept.
+    type: path
+    default: /var/lib/edge-gateway
+"""
+
+    TRAEFIK = r"""
+options:
+  dynamic_dir:
+    description:
+      - Directory that Traefik's file provider watches.
+      - It must exist. The role P(edge.gateway.traefik#role) creates it before Traefik starts.
+    type: path
+    default: /etc/traefik/dynamic
+  api_url:
+    description: Where Traefik's API answers on this host.
+    type: str
+    default: http://127.0.0.1:8080
+"""

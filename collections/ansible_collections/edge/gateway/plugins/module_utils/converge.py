@@ -1,0 +1,214 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of every module that changes something: read, plan, apply, verify, report.
+
+Check mode stops after the plan, in one place, so what it predicts cannot differ from what is done; and the diff is
+made from the values that are applied, so it cannot tell another story. An engine says how one outside system is read
+and written; see :class:`Engine`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Any, Callable, ContextManager, Dict, Generic, List, Mapping, Protocol, TypeVar
+
+from .errors import GatewayError, VerifyFailed
+
+Item = TypeVar("Item")
+Items = Dict[str, Item]
+# What the outside system holds: by the id of the object, and under names in parentheses the rest that must be right
+Live = Mapping[str, object]
+
+
+class Engine(Protocol[Item]):
+    """One outside system: where the wanted objects are kept, and where they take effect."""
+
+    warnings: List[str]
+
+    def lock(self) -> ContextManager[None]:
+        """Hold every other run off from read to verify."""
+
+    def load(self) -> Items[Item]:
+        """The objects that were asked for earlier."""
+
+    def read(self) -> Live:
+        """What is in effect. Without the tool to look with, nothing is."""
+
+    def render(self, items: Items[Item]) -> Live:
+        """What should be in effect for these objects, in the same terms as :meth:`read`."""
+
+    def describe(self, item: Item) -> str:
+        """The object for a person who reads a diff."""
+
+    def check(self, before: Items[Item], after: Items[Item]) -> None:
+        """Raise when ``after`` cannot be wanted on this host."""
+
+    def ready(self) -> None:
+        """Raise when the host lacks what applying needs; nothing has been touched yet."""
+
+    def settle(self, before: Items[Item], after: Items[Item]) -> Items[Item]:
+        """Fill in what only someone outside can tell, such as a controller's answer."""
+
+    def write(self, before: Items[Item], after: Items[Item]) -> None:
+        """Keep the objects, then put them into effect in one transaction."""
+
+    def confirm(self, before: Items[Item], after: Items[Item]) -> None:
+        """Raise unless the system itself says that the objects work."""
+
+    def finish(self, before: Items[Item], after: Items[Item]) -> None:
+        """Clear away what the change has left behind, such as stale flows."""
+
+
+Edit = Callable[[Items[Item]], Items[Item]]
+
+
+@dataclass(frozen=True)
+class Plan(Generic[Item]):
+    """Before and after of one run.
+
+    Attributes:
+        announced: ``after`` as it was predicted, before :meth:`Engine.settle`; a new object is shown that way.
+        was_wanted, wanted: ``before`` and ``after`` as :meth:`Engine.render` puts them.
+    """
+
+    before: Items[Item]
+    after: Items[Item]
+    announced: Items[Item]
+    live: Live
+    was_wanted: Live
+    wanted: Live
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything has to be done."""
+        return self.before != self.after or not in_effect(self.live, self.wanted)
+
+    @property
+    def added(self) -> List[str]:
+        """Ids that were not asked for before."""
+        return sorted(set(self.after) - set(self.before))
+
+    @property
+    def updated(self) -> List[str]:
+        """Ids whose object differs."""
+        return sorted(name for name in set(self.after) & set(self.before) if self.after[name] != self.before[name])
+
+    @property
+    def removed(self) -> List[str]:
+        """Ids that are no longer wanted, or were in effect though nobody asked for them."""
+        return sorted((set(self.before) | {name for name in self.live if not is_part(name)}) - set(self.after))
+
+    @property
+    def repaired(self) -> List[str]:
+        """Ids that were asked for and stay as they are, but were not in effect that way."""
+        return sorted(name for name in set(self.before) & set(self.after)
+                      if self.before[name] == self.after[name] and self.drifted(name))
+
+    def drifted(self, name: str) -> bool:
+        """Whether an object or part was not in effect as it had been asked for."""
+        return self.live.get(name) != self.was_wanted.get(name)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Item]):
+    """What a module reports."""
+
+    plan: Plan[Item]
+    diff: Dict[str, str]
+    warnings: List[str]
+
+    @property
+    def items(self) -> List[Item]:
+        """The objects that are wanted after the run, in the order of their ids."""
+        return [item for _name, item in sorted(self.plan.after.items())]
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The return values that all modules share."""
+        plan = self.plan
+        return {"changed": plan.changed, "added": plan.added, "updated": plan.updated, "removed": plan.removed,
+                "repaired": plan.repaired, "diff": self.diff, "warnings": self.warnings}
+
+
+def is_part(name: str) -> bool:
+    """Whether a name of :data:`Live` stands for a part of the system rather than for an object."""
+    return name.startswith("(")
+
+
+def in_effect(live: Live, wanted: Live) -> bool:
+    """Whether all that is wanted is live, and no object is live that is not wanted."""
+    return all(live.get(name) == value for name, value in wanted.items()) and \
+        all(name in wanted for name in live if not is_part(name))
+
+
+def converge(engine: Engine[Item], edit: Edit[Item], dry_run: bool) -> Outcome[Item]:
+    """Bring the system to what ``edit`` makes of the wanted objects.
+
+    Raises:
+        GatewayError: nothing has changed, or what stood before has been restored.
+    """
+    with engine.lock():
+        before, live = engine.load(), engine.read()
+        after = edit(before)
+        engine.check(before, after)
+        plan = _plan(engine, before, after, live)
+        if not dry_run:
+            plan = _carry_out(engine, plan)
+    return Outcome(plan, _diff(engine, plan), engine.warnings)
+
+
+def _plan(engine: Engine[Item], before: Items[Item], after: Items[Item], live: Live) -> Plan[Item]:
+    return Plan(before, after, after, live, engine.render(before), engine.render(after))
+
+
+def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
+    engine.ready()
+    settled = engine.settle(plan.before, plan.after)
+    if settled != plan.after:
+        engine.check(plan.before, settled)
+        plan = replace(plan, after=settled, wanted=engine.render(settled))
+    if plan.changed:
+        _commit(engine, plan)
+        engine.finish(plan.before, plan.after)
+    else:
+        engine.confirm(plan.before, plan.after)
+    return plan
+
+
+def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
+    try:
+        engine.write(plan.before, plan.after)
+        # rendered anew: what was created on the way (a key, a directory's group) is known only now
+        live, wanted = engine.read(), engine.render(plan.after)
+        if not in_effect(live, wanted):
+            wrong = sorted(name for name in set(live) | set(wanted) if live.get(name) != wanted.get(name))
+            raise VerifyFailed(f"{', '.join(wrong)} did not take effect; what stood before has been restored, "
+                               "see what else changes it and run again")
+        engine.confirm(plan.before, plan.after)
+    except GatewayError:
+        with contextlib.suppress(GatewayError):
+            engine.write(plan.after, plan.before)
+        raise
+
+
+def _diff(engine: Engine[Item], plan: Plan[Item]) -> Dict[str, str]:
+    """Both sides as a list of lines that a person reads; only the parts that were wrong are listed."""
+    before, after = [], []
+    for name in sorted(set(plan.live) | set(plan.wanted)):
+        if is_part(name) and name in plan.wanted and plan.drifted(name) and plan.live.get(name) != plan.wanted[name]:
+            before.append(f"{name} {'not as it should be' if plan.live.get(name) else 'missing'}")
+            after.append(f"{name} present")
+    for name in sorted(set(plan.before) | {name for name in plan.live if not is_part(name)}):
+        if name not in plan.before:
+            before.append(f"{name}: in effect, though nobody asked for it")
+            continue
+        state = "" if not plan.drifted(name) else "  (altered)" if name in plan.live else "  (not in effect)"
+        before.append(f"{name}: {engine.describe(plan.before[name])}{state}")
+    for name in sorted(plan.after):
+        after.append(f"{name}: {engine.describe((plan.after if name in plan.before else plan.announced)[name])}")
+    return {"before": _text(before), "after": _text(after)}
+
+
+def _text(lines: List[str]) -> str:
+    return "".join(line + "\n" for line in lines)

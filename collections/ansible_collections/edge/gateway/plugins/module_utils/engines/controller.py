@@ -1,0 +1,103 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mesh controller: ``POST {controller_url}/join`` with the header ``X-Join-Token``."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from typing import List, Optional
+
+from ..errors import ControllerError, InvalidInput
+from ..formats.strict_json import parse_object
+from ..models.join import Answer
+from ..models.target import Url
+from .http import ExchangeFailed, Response, exchange
+
+REFUSALS = {401: "the join token", 403: "the join token", 404: "the path", 400: "the request", 409: "the request"}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How to ask a controller. ``timeout`` and ``delay`` are seconds; ``timeout`` covers all tries together."""
+
+    token: str
+    validate_certs: bool = True
+    ca_path: Optional[str] = None
+    timeout: float = 20.0
+    retries: int = 10
+    delay: float = 2.0
+
+
+def join(url: Url, node_id: str, public_key: str, asking: Asking) -> Answer:
+    """Join, or join again with the same key for the same answer.
+
+    Raises:
+        ControllerError: no usable answer; ``retryable`` tells whether the network was the reason.
+    """
+    body = json.dumps({"node_id": node_id, "node_pubkey": public_key}).encode()
+    context = _context(url, asking)
+    end = time.monotonic() + asking.timeout
+    for attempt in range(asking.retries + 1):
+        try:
+            return _once(url, body, asking.token, end - time.monotonic(), context)
+        except ControllerError as problem:
+            if not problem.retryable or attempt == asking.retries or time.monotonic() + asking.delay >= end:
+                raise
+        time.sleep(asking.delay)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def warnings(url: Url) -> List[str]:
+    """What is risky about a controller's URL."""
+    if url.scheme == "http":
+        return [f"{url} is not encrypted: the join token can be read on the way; use https where the controller allows it"]
+    return []
+
+
+def _context(url: Url, asking: Asking) -> Optional[ssl.SSLContext]:
+    if url.scheme != "https":
+        return None
+    try:
+        context = ssl.create_default_context(cafile=asking.ca_path)
+    except (OSError, ssl.SSLError):
+        raise InvalidInput("ca_path", asking.ca_path, "cannot be read as PEM certificates on this host; "
+                                                      "give the path of a CA file there") from None
+    if not asking.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _once(url: Url, body: bytes, token: str, seconds: float, context: Optional[ssl.SSLContext]) -> Answer:
+    headers = {"X-Join-Token": token, "Content-Type": "application/json", "Accept": "application/json"}
+    try:
+        response = exchange("POST", url, "/join", seconds, headers=headers, body=body, context=context)
+    except ExchangeFailed as problem:
+        retryable = problem.kind in ("dns", "tcp", "timeout")
+        remedy = "check validate_certs and ca_path" if problem.kind == "tls" else "check that it runs and is reachable"
+        raise ControllerError(f"controller_url {url} could not be asked ({problem.kind}: {problem.detail}); "
+                              f"{remedy}, and run again", retryable) from None
+    return _read(url, response)
+
+
+def _read(url: Url, response: Response) -> Answer:
+    if response.status in REFUSALS:
+        raise ControllerError(f"controller_url {url} refused {REFUSALS[response.status]} (HTTP {response.status}); "
+                              "correct it and run again", retryable=False)
+    if 300 <= response.status < 400:
+        raise ControllerError(f"controller_url {url} redirects (HTTP {response.status}), which is not followed with a "
+                              "token; give the final URL", retryable=False)
+    if not 200 <= response.status < 300:
+        raise ControllerError(f"controller_url {url} answered HTTP {response.status}; see the controller's log "
+                              "and run again", retryable=response.status >= 500)
+    try:
+        return Answer.parse(parse_object(response.body))
+    except ValueError as problem:
+        raise ControllerError(f"controller_url {url} answered something that {problem}; "
+                              "is it really the controller?", retryable=False) from None
+    except InvalidInput as problem:
+        raise ControllerError(f"controller_url {url} answered an unusable join: {problem.message}", retryable=False) from None

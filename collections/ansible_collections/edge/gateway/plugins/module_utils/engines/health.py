@@ -1,0 +1,72 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at every part of an edge, without changing anything."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, Optional
+
+from ..errors import GatewayError
+from ..host import Host
+from ..models import health
+from ..models.health import Part
+from . import memberships, system
+from .forwards import BOOT_UNIT, ForwardEngine
+from .routes import RouteEngine
+from .traefik_api import TraefikApi
+from .tunnel import Tunnel
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an edge keeps its things; the options of ``gateway_health``."""
+
+    interface: str
+    config_dir: str
+    state_dir: str
+    dynamic_dir: str
+    api: TraefikApi
+
+
+def examine(host: Host, places: Places) -> Dict[str, Part]:
+    """The state of each part. A part that cannot even be looked at has failed, and says why."""
+    parts: Dict[str, Callable[[Host, Places], Part]] = {"mesh": _mesh, "forwards": _forwards, "routes": _routes}
+    found = {}
+    for name, look in parts.items():
+        try:
+            found[name] = look(host, places)
+        except GatewayError as problem:
+            found[name] = Part(health.FAILED, problem.message)
+    return found
+
+
+def _mesh(host: Host, places: Places) -> Part:
+    joined = memberships.membership_of(host, places.state_dir, places.interface) is not None
+    tunnel = Tunnel(host, places.interface, f"{places.config_dir}/{places.interface}.conf")
+    link = tunnel.dump()
+    times = [peer.latest_handshake for peer in link.peers if peer.latest_handshake] if link else []
+    age: Optional[int] = max(0, int(time.time()) - max(times)) if times else None
+    return health.mesh(places.interface, joined, link is not None, age)
+
+
+def _forwards(host: Host, places: Places) -> Part:
+    engine = ForwardEngine(host, places.state_dir, places.interface)
+    wanted = engine.load()
+    missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
+    return health.forwards(len(wanted), missing, system.forwarding(host), system.unit_state(host, BOOT_UNIT)[0])
+
+
+def _routes(host: Host, places: Places) -> Part:
+    if host.mode(places.dynamic_dir) is None:
+        return Part(health.OK, "Traefik is not set up on this host")
+    engine = RouteEngine(host, places.dynamic_dir, places.api, 0)
+    live = engine.live(engine.load())
+    return health.routes(live, running="unknown" not in live.values() and bool(places.api.version()))
+
+
+def not_in_effect(live: Mapping[str, object], wanted: Mapping[str, object]) -> List[str]:
+    """Names of what is wanted and not live that way."""
+    return sorted(name for name, value in wanted.items() if live.get(name) != value)

@@ -1,0 +1,83 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A JSON file of wanted objects with a schema version: never half-written, never read as "nothing" when it is damaged."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, TypeVar
+
+from ..errors import GatewayError, StateRefused
+from ..formats.strict_json import dump, parse_object
+from ..host import Host
+
+Item = TypeVar("Item")
+SCHEMA = 1
+
+
+class Store:
+    """One state file and its previous version beside it.
+
+    Args:
+        directory: the state directory; created with mode 0700.
+        name: the file's name; the previous version has ``.prev`` behind it.
+        noun: the key under which the list of objects stands.
+    """
+
+    def __init__(self, host: Host, directory: str, name: str, noun: str) -> None:
+        self.host, self.directory, self.noun = host, directory, noun
+        self.path = f"{directory}/{name}"
+        self.previous = f"{self.path}.prev"
+
+    def exists(self) -> bool:
+        """Whether there is a state file."""
+        return self.host.mode(self.path) is not None
+
+    def load(self, parse: Callable[[Mapping[str, Any]], Item], name_of: Callable[[Item], str]) -> Dict[str, Item]:
+        """The objects by id; empty on a host that never had any.
+
+        Raises:
+            StateRefused: the file is missing though there was one, or holds what we did not write.
+        """
+        data = self.host.read(self.path)
+        if data is None:
+            if self.host.mode(self.previous) is not None:
+                raise self._refused("is missing")
+            return {}
+        try:
+            return self._parse(data, parse, name_of)
+        except ValueError as problem:
+            raise self._refused(str(problem)) from None
+        except GatewayError as problem:
+            raise self._refused(f"holds an invalid entry: {problem.message}") from None
+
+    def _parse(self, data: bytes, parse: Callable[[Mapping[str, Any]], Item],
+               name_of: Callable[[Item], str]) -> Dict[str, Item]:
+        document = parse_object(data)
+        entries = document.get(self.noun)
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"has schema {document.get('schema')!r}, this version reads {SCHEMA}")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError(f"has no list of {self.noun}")
+        items = [parse(entry) for entry in entries]
+        by_name = {name_of(item): item for item in items}
+        if len(by_name) != len(items):
+            raise ValueError("names one object twice")
+        return by_name
+
+    def _refused(self, reason: str) -> StateRefused:
+        return StateRefused(f"{self.path} {reason}; nothing was changed, restore it (the version before is "
+                            f"{self.previous}) or move both away to start with nothing", self.path)
+
+    def save(self, entries: List[Dict[str, Any]]) -> None:
+        """Replace the file; what stood there becomes the previous version."""
+        self.host.make_directory(self.directory)
+        current = self.host.read(self.path)
+        if current is not None:
+            self.host.write(self.previous, current.decode("utf-8", "replace"))
+        self.host.write(self.path, dump({"schema": SCHEMA, self.noun: entries}))
+
+    def clear(self) -> None:
+        """Remove both versions: nothing was ever asked for."""
+        self.host.remove(self.previous)
+        self.host.remove(self.path)

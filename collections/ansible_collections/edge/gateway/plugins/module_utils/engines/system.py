@@ -1,0 +1,95 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host itself: its addresses, listening ports, units, and the settings that the roles left for everyone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from ..errors import GatewayError, StateRefused
+from ..formats.procnet import listening_ports
+from ..formats.strict_json import parse_object
+from ..host import Host
+from ..models.choices import Choices
+
+CHOICES_FILE = "/etc/edge-gateway/gateway.json"
+FORWARDING = "/proc/sys/net/ipv4/ip_forward"
+
+
+def choices(host: Host) -> Choices:
+    """What the roles decided for this host; all defaults when they never ran."""
+    data = host.read(CHOICES_FILE)
+    if data is None:
+        return Choices()
+    try:
+        return Choices.parse(parse_object(data))
+    except (ValueError, GatewayError) as problem:
+        raise StateRefused(f"{CHOICES_FILE} {problem}; run the firewall role again", CHOICES_FILE) from None
+
+
+def ip_json(host: Host, *arguments: str) -> List[Dict[str, Any]]:
+    """Output of ``ip -json``; empty for an interface that does not exist, or where iproute2 is missing."""
+    if host.find("ip") is None:
+        return []
+    done = host.run(["ip", "-json", *arguments], check=False)
+    if done.rc != 0 or not done.out.strip():
+        return []
+    return [entry for entry in json.loads(done.out) if entry]
+
+
+def addresses(host: Host, leave_out: str = "") -> Set[str]:
+    """Addresses of the host's interfaces in CIDR notation, link-local ones aside."""
+    return {f"{entry['local']}/{entry['prefixlen']}" for link in ip_json(host, "address", "show")
+            if link["ifname"] != leave_out
+            for entry in link.get("addr_info", []) if "local" in entry and entry.get("scope") != "link"}
+
+
+def own_addresses(host: Host) -> Set[str]:
+    """Addresses of the host without their prefix lengths."""
+    return {words.partition("/")[0] for words in addresses(host)}
+
+
+def way_in(host: Host) -> Optional[Tuple[str, int]]:
+    """Where the SSH connection of this run comes from, and the port of this host it comes in by; None without one."""
+    words = host.environment("SSH_CONNECTION").split()
+    return (words[0], int(words[3])) if len(words) == 4 and words[3].isdecimal() else None
+
+
+def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
+    """(Protocol, port) to what uses it: what listens now, what the roles reserved, and the way in."""
+    reserved = {}
+    for proto in ("tcp", "udp"):
+        for table in (proto, f"{proto}6"):
+            text = (host.read(f"/proc/net/{table}") or b"").decode()
+            reserved.update({(proto, port): "something listens on it" for port in listening_ports(text, proto)})
+    connection = way_in(host)
+    if connection:
+        reserved["tcp", connection[1]] = "this SSH connection"
+    reserved.update(choices(host).reserved)
+    return reserved
+
+
+def forwarding(host: Host) -> bool:
+    """Whether the kernel forwards IPv4 between interfaces."""
+    return (host.read(FORWARDING) or b"").strip() == b"1"
+
+
+def start_forwarding(host: Host) -> None:
+    """Let the kernel forward IPv4 now; the firewall role keeps it across boots."""
+    host.set_kernel(FORWARDING, "1")
+
+
+def has_systemd(host: Host) -> bool:
+    """Whether systemd runs this host (sd_booted(3))."""
+    return host.mode("/run/systemd/system") is not None
+
+
+def unit_state(host: Host, unit: str) -> Tuple[bool, bool]:
+    """Whether a unit is enabled, and whether it is active."""
+    if not has_systemd(host):
+        return False, False
+    enabled = host.run(["systemctl", "is-enabled", unit], check=False).out.strip()
+    active = host.run(["systemctl", "is-active", unit], check=False).out.strip()
+    return enabled in ("enabled", "enabled-runtime"), active in ("active", "reloading")

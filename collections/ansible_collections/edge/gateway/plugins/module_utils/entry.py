@@ -1,0 +1,42 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Ansible comes in: the only place that knows ``AnsibleModule``, and where every error becomes ``fail_json``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any, Callable, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import GatewayError
+
+Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
+
+
+def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> None:
+    """Run a module.
+
+    Args:
+        action: takes the parameters and whether this is a dry run; returns the module's result.
+        constraints: passed on to AnsibleModule, such as ``mutually_exclusive``.
+    """
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    try:
+        result = action(module.params, module.check_mode)
+    except GatewayError as problem:
+        module.fail_json(msg=problem.message, code=problem.code, option=problem.option)
+    except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
+        module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
+                             "please report it with the task's options", code="internal", option="")
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+def _place() -> str:
+    """File and line of the exception being handled, without its text."""
+    frame = traceback.extract_tb(sys.exc_info()[2])[-1]
+    return f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"

@@ -1,0 +1,97 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way to fail. A message is one sentence for the person at the keyboard: what, where, and what to do.
+
+Only :func:`..entry.run` turns these into ``fail_json``. Secrets never enter a message: an error is built from
+names of options and files, never from the text of another exception.
+"""
+
+from __future__ import annotations
+
+SHOWN_VALUE_LIMIT = 60
+
+
+class GatewayError(Exception):
+    """Base of all expected failures.
+
+    Attributes:
+        code: stable name of the kind of failure, for programs.
+        option: the option, file or tool at fault, or an empty string.
+    """
+
+    code = "failed"
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.option = option
+
+
+class InvalidInput(GatewayError):
+    """An option (or a field of a file or an answer) holds a value that cannot be accepted."""
+
+    code = "invalid_input"
+
+    def __init__(self, option: str, value: object, problem: str) -> None:
+        super().__init__(f"{option} {shown(value)} {problem}", option)
+        self.problem = problem
+
+
+class MissingTool(GatewayError):
+    """A program that the work needs is not installed on the host."""
+
+    code = "missing_tool"
+
+    def __init__(self, tool: str, package: str) -> None:
+        super().__init__(f"{tool} is not installed on this host; install the package {package} and run again", tool)
+
+
+class CommandFailed(GatewayError):
+    """A program that was run reported a failure."""
+
+    code = "command_failed"
+
+
+class StateRefused(GatewayError):
+    """A file of ours on the host is not what this collection could have written."""
+
+    code = "state_refused"
+
+
+class Busy(GatewayError):
+    """Another run holds the lock for too long."""
+
+    code = "busy"
+
+
+class VerifyFailed(GatewayError):
+    """What was written is not what is in effect; the state before has been restored."""
+
+    code = "verify_failed"
+
+
+class ControllerError(GatewayError):
+    """The mesh controller could not be asked, refused, or answered something unusable.
+
+    Attributes:
+        retryable: whether asking again may help (network trouble), or not (a refused token).
+    """
+
+    code = "controller"
+
+    def __init__(self, message: str, retryable: bool) -> None:
+        super().__init__(message, "controller_url")
+        self.retryable = retryable
+
+
+class Unreachable(GatewayError):
+    """A service of this host that must answer (the Traefik API) does not."""
+
+    code = "unreachable"
+
+
+def shown(value: object) -> str:
+    """How a rejected value is shown: quoted, with no control character, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."

@@ -1,0 +1,212 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to the machine: run a program, read a file, write files atomically, take the lock.
+
+Only engines call it. ``AnsibleModule.atomic_move`` is not used: it widens modes and follows links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence
+
+from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOCK_FILE = "/run/edge-gateway/lock"
+LOCK_WAIT = 30.0
+MAX_FILE = 32 * 1024 * 1024
+STAGED_PREFIX = ".edge-gateway-"
+# Traefik loads every *.yml, hidden ones too: a staged file must never end so
+STAGED_SUFFIX = ".tmp"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished program left: exit status and decoded output."""
+
+    rc: int
+    out: str
+    err: str
+
+
+class Host:
+    """The machine this runs on."""
+
+    def find(self, tool: str) -> Optional[str]:
+        """Path of a program, or None."""
+        return shutil.which(tool, path=SEARCH_PATH)
+
+    def need(self, tool: str, package: str) -> None:
+        """Raise MissingTool unless the program is installed."""
+        if self.find(tool) is None:
+            raise MissingTool(tool, package)
+
+    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True) -> Result:
+        """Run a program without a shell, in the C locale.
+
+        Args:
+            argv: program and arguments; never a secret, since every user can read process lists.
+            timeout: seconds until the program is killed.
+            check: raise CommandFailed on a non-zero exit status.
+        """
+        path = self.find(argv[0])
+        if path is None:
+            raise MissingTool(argv[0], argv[0])
+        try:
+            done = subprocess.run([path, *argv[1:]], input=stdin.encode(), capture_output=True, timeout=timeout,
+                                  env={"PATH": SEARCH_PATH, "LC_ALL": "C"}, check=False)
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(f"{argv[0]} did not finish within {timeout:.0f} seconds; "
+                                "see what it waits for and run again", argv[0]) from None
+        result = Result(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+        if check and result.rc != 0:
+            raise CommandFailed(f"'{' '.join(argv)}' failed: {first_line(result.err or result.out)}", argv[0])
+        return result
+
+    def read(self, path: str) -> Optional[bytes]:
+        """Content of a regular file, None when there is none; a link, a huge or an unreadable file is an error."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise StateRefused(f"{path} cannot be read ({problem.strerror}); make it a regular file "
+                               "that root can read", path) from None
+        with os.fdopen(fd, "rb") as stream:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
+                raise StateRefused(f"{path} is not a regular file of at most {MAX_FILE >> 20} MiB; move it away", path)
+            return stream.read(MAX_FILE + 1)
+
+    def mode(self, path: str) -> Optional[os.stat_result]:
+        """Status of a path without following links, None when there is none."""
+        try:
+            return os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, directory: str) -> List[str]:
+        """Sorted names in a directory; empty when there is no such directory."""
+        try:
+            return sorted(os.listdir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def make_directory(self, path: str, mode: int = 0o700) -> None:
+        """Create a directory of root's own, or check that the existing one is."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise StateRefused(f"{path} must be a directory that only root can write to (not a link); "
+                               "correct its owner and mode", path)
+
+    def write(self, path: str, text: str, mode: int = 0o600) -> None:
+        """Replace one file atomically and durably."""
+        directory, name = os.path.split(path)
+        self.write_all(directory, {name: text}, mode)
+
+    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1) -> None:
+        """Replace several files of one directory, renaming them into place together.
+
+        Args:
+            files: new content by name; None removes the file.
+            gid: numeric group of the files; -1 leaves root's.
+        """
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as problem:
+            raise StateRefused(f"{directory} cannot be opened as a directory ({problem.strerror}); create it, "
+                               "not as a link", directory) from None
+        staged: Dict[str, str] = {}
+        try:
+            for name, text in files.items():
+                if text is not None:
+                    staged[name] = _stage(handle, text.encode(), mode, gid)
+            for name in files:
+                if name in staged:
+                    os.rename(staged[name], name, src_dir_fd=handle, dst_dir_fd=handle)
+                    del staged[name]
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=handle)
+            os.fsync(handle)
+        except OSError as problem:
+            raise GatewayError(f"{directory} cannot be written ({problem.strerror}); "
+                               "free space or make it writable, and run again", directory) from None
+        finally:
+            for name in staged.values():
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=handle)
+            os.close(handle)
+
+    def set_kernel(self, path: str, value: str) -> None:
+        """Write a setting below /proc/sys."""
+        try:
+            with open(path, "w", encoding="ascii") as stream:
+                stream.write(value + "\n")
+        except OSError as problem:
+            raise GatewayError(f"{path} cannot be set to {value} ({problem.strerror}); run as root on a host whose "
+                               "kernel settings are writable", path) from None
+
+    def environment(self, name: str) -> str:
+        """A variable of the environment this run was started in, empty when unset."""
+        return os.environ.get(name, "")
+
+    def remove(self, path: str) -> None:
+        """Remove a file; a missing one is fine."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    @contextlib.contextmanager
+    def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:
+        """Hold the host-wide lock; the kernel frees it when the process dies, however it dies."""
+        self.make_directory(os.path.dirname(LOCK_FILE))
+        fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + wait
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Busy(f"another run has held {LOCK_FILE} for {wait:.0f} seconds; "
+                                   "wait for it to end and run again", LOCK_FILE) from None
+                    time.sleep(0.05)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _stage(directory: int, data: bytes, mode: int, gid: int) -> str:
+    """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
+    name = f"{STAGED_PREFIX}{secrets.token_hex(6)}{STAGED_SUFFIX}"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        with os.fdopen(fd, "wb") as stream:
+            os.fchown(fd, -1, gid)
+            os.fchmod(fd, mode)
+            stream.write(data)
+            stream.flush()
+            os.fsync(fd)
+    except OSError:
+        os.unlink(name, dir_fd=directory)
+        raise
+    return name
+
+
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")

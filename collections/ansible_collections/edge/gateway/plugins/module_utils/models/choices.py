@@ -1,0 +1,50 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles decided for a host and every ad-hoc call shares (``/etc/edge-gateway/gateway.json``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Tuple
+
+from ..errors import InvalidInput
+from . import fields
+
+BACKENDS = ["nftables", "iptables"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Defaults of one host.
+
+    Attributes:
+        reserved_ports: (protocol, port) to what uses it, for services that may not be running right now.
+    """
+
+    backend: str = ""
+    reserved_ports: Tuple[Tuple[str, int, str], ...] = ()
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> Choices:
+        """Build the choices from the file's JSON object; unknown keys belong to a newer version and are refused."""
+        unknown = sorted(set(params) - {"schema", "backend", "reserved_ports"})
+        if params.get("schema") != 1 or unknown:
+            raise InvalidInput("gateway.json", ", ".join(unknown) or params.get("schema"),
+                               "is of another version of this collection; run the firewall role again")
+        backend = params.get("backend", "")
+        if backend:
+            fields.choice("gateway.json backend", backend, BACKENDS)
+        reserved = []
+        for entry in params.get("reserved_ports", []):
+            if not isinstance(entry, dict):
+                raise InvalidInput("gateway.json reserved_ports", entry, "is not an object of port, proto and used_by")
+            reserved.append((fields.choice("gateway.json proto", entry.get("proto", "tcp"), ["tcp", "udp"]),
+                             fields.port("gateway.json port", entry.get("port")),
+                             fields.comment("gateway.json used_by", entry.get("used_by", "reserved"))))
+        return cls(backend, tuple(reserved))
+
+    @property
+    def reserved(self) -> Dict[Tuple[str, int], str]:
+        """The reserved ports as a mapping."""
+        return {(proto, port): user for proto, port, user in self.reserved_ports}

@@ -1,0 +1,57 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the options of a task to an edit of the wanted objects: one entry, or a list with or without purge."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Set, TypeVar
+
+from ..errors import InvalidInput
+from . import fields
+
+Item = TypeVar("Item")
+Parse = Callable[[Mapping[str, Any], str], Item]
+Edit = Callable[[Dict[str, Item]], Dict[str, Item]]
+
+
+def entries_of(params: Mapping[str, Any], id_option: str, list_option: str) -> List[Dict[str, Any]]:
+    """The entries that a task names: those of the list form, or the single one.
+
+    Raises:
+        InvalidInput: neither form is used.
+    """
+    entries = params.get(list_option)
+    if entries is not None:
+        return list(entries)
+    if params.get(id_option) is None:
+        raise InvalidInput(id_option, "", f"is missing; give {id_option} for one entry, or {list_option} for several")
+    return [dict(params)]
+
+
+def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: Parse[Item]) -> Edit[Item]:
+    """The edit that a task asks for. Everything is validated here, before the host is looked at.
+
+    Args:
+        params: the task's options, with ``state`` and ``purge``.
+        parse: builds an object from an entry, with a prefix for option names in errors.
+    """
+    wanted: Dict[str, Item] = {}
+    unwanted: Set[str] = set()
+    listed = params.get(list_option) is not None
+    for number, entry in enumerate(entries_of(params, id_option, list_option)):
+        where = f"{list_option}[{number}]." if listed else ""
+        name = fields.identifier(where + id_option, entry.get(id_option) or "")
+        if name in wanted or name in unwanted:
+            raise InvalidInput(where + id_option, name, "is named twice in the list; keep one of the two")
+        if entry.get("state", "present") == "absent":
+            unwanted.add(name)
+        else:
+            wanted[name] = parse(entry, where)
+    purge = listed and bool(params.get("purge"))
+
+    def edit(current: Dict[str, Item]) -> Dict[str, Item]:
+        kept = {} if purge else {name: item for name, item in current.items() if name not in unwanted}
+        return {**kept, **wanted}
+
+    return edit

@@ -1,0 +1,163 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parsers of single values: any input in, one canonical form out, or InvalidInput.
+
+Allow-lists of ASCII characters come before every library call: ``ipaddress`` passes newlines behind ``%``,
+``int`` takes Unicode digits, ``re.match`` with ``$`` takes a trailing newline, ``b64decode`` skips rubbish.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from typing import List, Union
+
+from ..errors import InvalidInput
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+COMMENT_LIMIT = 64
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Whether the whole value matches, with ASCII classes only."""
+    return re.fullmatch(pattern, value, re.ASCII) is not None
+
+
+def text(option: str, value: object) -> str:
+    """A string, and nothing that merely looks like one."""
+    if not isinstance(value, str):
+        raise InvalidInput(option, value, "is not a string; quote it")
+    return value
+
+
+def identifier(option: str, value: object) -> str:
+    """Name of one forward or route: it becomes a file name and a Traefik name."""
+    name = text(option, value)
+    if not matches(r"[a-z0-9][a-z0-9._-]{0,62}", name):
+        raise InvalidInput(option, value, "is not a valid id; use 1 to 63 of a-z, 0-9, '.', '_', '-', "
+                                          "starting with a letter or digit")
+    return name
+
+
+def node_id(option: str, value: object) -> str:
+    """Name of this host at the controller."""
+    name = text(option, value)
+    if not matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+        raise InvalidInput(option, value, "is not a valid node id; use 1 to 63 letters, digits, '.', '_' or '-'")
+    return name
+
+
+def interface(option: str, value: object) -> str:
+    """Name of a network interface (Linux allows 15 bytes)."""
+    name = text(option, value)
+    if not matches(r"[a-z][a-z0-9_.-]{0,14}", name):
+        raise InvalidInput(option, value, "is not a valid interface name; use up to 15 of a-z, 0-9, '_', '.', '-'")
+    return name
+
+
+def integer(option: str, value: object, low: int, high: int) -> int:
+    """A whole number within bounds, given as a number or in plain decimal digits."""
+    if isinstance(value, str) and matches(r"0|[1-9][0-9]{0,9}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidInput(option, value, f"is not a whole number from {low} to {high}; correct it")
+    return value
+
+
+def port(option: str, value: object) -> int:
+    """A TCP or UDP port, 1 to 65535."""
+    return integer(option, value, 1, 65535)
+
+
+def choice(option: str, value: object, choices: List[str]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidInput(option, value, f"is not one of {', '.join(choices)}; choose one of them")
+    return value
+
+
+def comment(option: str, value: object) -> str:
+    """Free text that also reaches the firewall: the characters are those that no firewall language uses."""
+    words = text(option, value)
+    if len(words) > COMMENT_LIMIT or not matches(r"[A-Za-z0-9 ._:/#@-]*", words):
+        raise InvalidInput(option, value, f"has a character that is not allowed or is longer than {COMMENT_LIMIT}; "
+                                          "use letters, digits, spaces and . _ : / # @ -")
+    return words.strip(" ")
+
+
+def address(option: str, value: object) -> Address:
+    """An IPv4 or IPv6 address in plain notation, with no scope and no IPv4 inside IPv6."""
+    words = text(option, value)
+    if matches(r"[0-9a-fA-F.:]{2,45}", words):
+        try:
+            parsed = ipaddress.ip_address(words)
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, ipaddress.IPv4Address) and str(parsed) == words:
+            return parsed
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+            return parsed
+    raise InvalidInput(option, value, "is not an IP address in plain notation; write it like 10.50.0.12 "
+                                      "(no leading zeros, no port)")
+
+
+def unicast(option: str, value: object) -> Address:
+    """An address that a packet can be sent to on some other host."""
+    parsed = address(option, value)
+    if is_local(parsed) or parsed.is_multicast or parsed.is_reserved:
+        raise InvalidInput(option, value, "is a loopback, link-local, multicast, reserved or unspecified address; "
+                                          "give the address of another host")
+    return parsed
+
+
+def is_local(parsed: Address) -> bool:
+    """Whether an address means this host or its link (cloud metadata lives there)."""
+    return parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified
+
+
+def network(option: str, value: object) -> Network:
+    """A network in CIDR notation; host bits are cleared as WireGuard does."""
+    words = text(option, value)
+    if matches(r"[0-9a-fA-F.:]{2,45}(/(0|[1-9][0-9]{0,2}))?", words):
+        host, _slash, length = words.partition("/")
+        parsed = address(option, host)
+        try:
+            return ipaddress.ip_network(f"{parsed}/{length}" if length else str(parsed), strict=False)
+        except ValueError:
+            pass
+    raise InvalidInput(option, value, "is not a network in CIDR notation; write it like 10.50.0.0/24")
+
+
+def key(option: str, value: object) -> str:
+    """A WireGuard key: 32 bytes in canonical base64, as wg(8) prints it."""
+    words = text(option, value)
+    if matches(r"[A-Za-z0-9+/]{43}=", words):
+        try:
+            raw = base64.b64decode(words, validate=True)
+        except binascii.Error:
+            raw = b""
+        if len(raw) == 32 and any(raw) and base64.b64encode(raw).decode() == words:
+            return words
+    raise InvalidInput(option, value, "is not a WireGuard key; it must be 44 characters as printed by 'wg pubkey'")
+
+
+def hostname(option: str, value: object) -> str:
+    """A DNS name, lower case, non-ASCII labels as A-labels (RFC 1123, IDNA)."""
+    words = text(option, value)
+    name = words
+    if not words.isascii():
+        try:
+            name = words.encode("idna").decode()
+        except UnicodeError:
+            name = ""
+    name = name.lower()
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if len(name) > 253 or not matches(rf"({label}\.)*{label}", name) or matches(r"(.*\.)?[0-9]+", name):
+        raise InvalidInput(option, value, "is not a valid host name; write a DNS name like app.example.com "
+                                          "(no port, no address, no '_')")
+    return name

@@ -1,0 +1,20 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Argument specs that several modules share; their documentation is the doc fragment ``places``."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+Spec = Dict[str, Dict[str, Any]]
+
+MESH: Spec = {
+    "interface": {"type": "str", "default": "wg0", "aliases": ["wg_iface"]},
+    "state_dir": {"type": "path", "default": "/var/lib/edge-gateway"},
+}
+TRAEFIK: Spec = {
+    "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
+    "api_url": {"type": "str", "default": "http://127.0.0.1:8080"},
+}
+STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
