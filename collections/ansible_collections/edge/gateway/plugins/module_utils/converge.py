@@ -197,8 +197,8 @@ def _diff(engine: Engine[Item], plan: Plan[Item]) -> Dict[str, str]:
     before, after = [], []
     for name in sorted(set(plan.live) | set(plan.wanted)):
         if is_part(name) and name in plan.wanted and plan.drifted(name) and plan.live.get(name) != plan.wanted[name]:
-            before.append(f"{name} {'not as it should be' if plan.live.get(name) else 'missing'}")
-            after.append(f"{name} present")
+            before.append(f"{name} {'altered' if plan.live.get(name) else 'missing'}")
+            after.append(f"{name} in place")
     for name in sorted(set(plan.before) | {name for name in plan.live if not is_part(name)}):
         if name not in plan.before:
             before.append(f"{name}: in effect, though nobody asked for it")

@@ -25,6 +25,7 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
 MAX_FILE = 32 * 1024 * 1024
+READ_SIZE = 64 * 1024
 STAGED_PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 STAGED_SUFFIX = ".tmp"
@@ -82,11 +83,12 @@ class Host:
         except OSError as problem:
             raise StateRefused(f"{path} cannot be read ({problem.strerror}); make it a regular file "
                                "that root can read", path) from None
-        with os.fdopen(fd, "rb") as stream:
+        with os.fdopen(fd, "rb", buffering=0) as stream:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
                 raise StateRefused(f"{path} is not a regular file of at most {MAX_FILE >> 20} MiB; move it away", path)
-            return stream.read(MAX_FILE + 1)
+            # in pieces: files below /proc refuse a read with a large buffer
+            return b"".join(iter(lambda: stream.read(READ_SIZE), b""))
 
     def mode(self, path: str) -> Optional[os.stat_result]:
         """Status of a path without following links, None when there is none."""

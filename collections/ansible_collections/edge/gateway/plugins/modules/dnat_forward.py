@@ -125,19 +125,25 @@ forwards:
   returned: success
   sample:
     - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, comment: ''}
-added: &ids
+added:
   description: Ids that this run added.
   type: list
   elements: str
   returned: success
 updated:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids that this run changed.
 removed:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids that this run removed.
 repaired:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids whose kernel rules were missing or altered, and have been put right.
 code:
   description: Kind of failure, for programs.

@@ -128,19 +128,25 @@ live:
   type: dict
   returned: success
   sample: {vm-123: enabled}
-added: &ids
+added:
   description: Ids that this run added.
   type: list
   elements: str
   returned: success
 updated:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids that this run changed.
 removed:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids that this run removed.
 repaired:
-  <<: *ids
+  type: list
+  elements: str
+  returned: success
   description: Ids whose file was altered by someone else, and has been put right.
 code:
   description: Kind of failure, for programs.

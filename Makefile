@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every job of CI is a target here. "make help" lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+COLLECTION := collections/ansible_collections/edge/gateway
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+STEP = @printf '\n\033[1m==> %s\033[0m\n'
+
+.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+packages: ## install the Debian packages of debian-packages.txt that are missing
+	@missing=$$(grep -vE '^(#|$$)' debian-packages.txt | while read -r name; do \
+	  dpkg-query -W -f '$${Status}' "$$name" 2>/dev/null | grep -q 'ok installed' || echo "$$name"; done); \
+	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
+	  apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing >/dev/null; fi
+
+.venv/.stamp: requirements.txt
+	$(STEP) 'Python tools into .venv'
+	@python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt 2>&1 | grep -v WARNING || true
+	@.venv/bin/pip check >/dev/null && touch $@
+
+setup: packages .venv/.stamp ## Debian packages and the virtual environment
+
+lab: setup ## bring the lab up: hub, edge1, node1 and client, in a namespace of their own
+	$(STEP) 'The lab'
+	@tests/lab/lab up
+
+provision: lab ## give the lab's hub and node their services
+	$(STEP) 'Hub, node and client'
+	@ansible-playbook tests/lab/provision.yml
+
+site: provision ## run site.yml against the lab
+	$(STEP) 'ansible-playbook site.yml'
+	@ansible-playbook site.yml
+
+demo: site ## the whole story in one command: lab, site.yml, and traffic from outside
+	@tests/lab/demo
+
+health: ## report the health of the edges
+	@ansible-playbook playbooks/health.yml
+
+down: ## stop the lab, keep what was built for it
+	@[ ! -x .venv/bin/python ] || tests/lab/lab down
+
+clean: ## remove the lab and all that was built; the virtual environment stays
+	@[ ! -x .venv/bin/python ] || [ ! -d .lab ] || tests/lab/lab clean
+	@rm -rf .cache dist $(COLLECTION)/tests/output
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+gates: ruff mypy lint docs sanity ## all static checks
+
+ruff: setup ## Python style
+	$(STEP) 'ruff'
+	@ruff check .
+
+mypy: setup ## Python types
+	$(STEP) 'mypy --strict'
+	@mypy $(COLLECTION)/plugins tests/lab
+
+lint: setup ## Ansible style, production profile
+	$(STEP) 'ansible-lint'
+	@ansible-lint --profile production --offline -q
+
+docs: setup ## module and role documentation, changelog fragments
+	$(STEP) 'documentation'
+	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
+	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+
+sanity: setup ## ansible-test sanity
+	$(STEP) 'ansible-test sanity'
+	@tests/gates/sanity
+
+unit: setup ## unit tests
+	$(STEP) 'unit tests'
+	@pytest tests/unit
+
+contract: lab ## what is written is read back by the real nft, wg and Traefik
+	$(STEP) 'contract tests'
+	@tests/lab/lab isolate .venv/bin/pytest tests/contract
+
+molecule: lab ## all scenarios on real hosts; each makes and removes its own
+	$(STEP) 'molecule'
+	@tests/lab/lab down
+	@molecule test --all
+
+test: setup ## every gate and every test
+	@$(MAKE) --no-print-directory gates unit contract molecule
+	$(STEP) 'all passed'
