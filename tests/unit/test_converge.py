@@ -43,7 +43,7 @@ class MemoryEngine:
     def check(self, before: Items, after: Items) -> None:
         self.calls.append("check")
 
-    def ready(self) -> None:
+    def ready(self, after: Items) -> None:
         self.calls.append("ready")
         if self.missing_tool:
             raise MissingTool("nft", "nftables")

@@ -45,7 +45,7 @@ class Engine(Protocol[Item]):
     def check(self, before: Items[Item], after: Items[Item]) -> None:
         """Raise when ``after`` cannot be wanted on this host."""
 
-    def ready(self) -> None:
+    def ready(self, after: Items[Item]) -> None:
         """Raise when the host lacks what applying needs; nothing has been touched yet."""
 
     def settle(self, before: Items[Item], after: Items[Item]) -> Items[Item]:
@@ -163,7 +163,7 @@ def _plan(engine: Engine[Item], before: Items[Item], after: Items[Item], live: L
 
 
 def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
-    engine.ready()
+    engine.ready(plan.after)
     settled = engine.settle(plan.before, plan.after)
     if settled != plan.after:
         engine.check(plan.before, settled)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import grp
 import os
 import secrets
 import shutil
@@ -114,6 +115,35 @@ class Host:
             raise StateRefused(f"{path} must be a directory that only root can write to (not a link); "
                                "correct its owner and mode", path)
 
+    def set_directory(self, path: str, mode: int, gid: int) -> None:
+        """Create a directory of root's with this mode and group, or correct the existing one; never through a link."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as problem:
+            raise StateRefused(f"{path} cannot be opened as a directory ({problem.strerror}); move it away", path) from None
+        try:
+            os.fchown(handle, 0, gid)
+            os.fchmod(handle, mode)
+        finally:
+            os.close(handle)
+
+    def group_id(self, name: str) -> Optional[int]:
+        """Numeric id of a group, None when there is no such group."""
+        try:
+            return grp.getgrnam(name).gr_gid
+        except KeyError:
+            return None
+
+    def group_name(self, gid: int) -> str:
+        """Name of a group; its number when it has none."""
+        try:
+            return grp.getgrgid(gid).gr_name
+        except KeyError:
+            return str(gid)
+
     def write(self, path: str, text: str, mode: int = 0o600) -> None:
         """Replace one file atomically and durably."""
         directory, name = os.path.split(path)
@@ -170,6 +200,11 @@ class Host:
         """Remove a file; a missing one is fine."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove a directory if it is empty; one that is in use stays."""
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
 
     @contextlib.contextmanager
     def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:

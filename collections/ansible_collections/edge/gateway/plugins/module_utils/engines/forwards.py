@@ -85,7 +85,7 @@ class ForwardEngine:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")
 
-    def ready(self) -> None:
+    def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""
         self.backend.ready()
 
@@ -104,8 +104,8 @@ class ForwardEngine:
 
     def confirm(self, before: Forwards, after: Forwards) -> None:
         """Reading the kernel back was all the confirmation there is; say so when a boot would lose it."""
-        if after and system.has_systemd(self.host) and not system.unit_state(self.host, BOOT_UNIT)[0]:
-            self.warnings.append(f"{BOOT_UNIT} is not enabled: the forwards do not survive a reboot; "
+        if after and self.host.mode(f"/etc/systemd/system/{BOOT_UNIT}") is None:
+            self.warnings.append(f"{BOOT_UNIT} is not installed: the forwards do not survive a reboot; "
                                  "apply the role edge.gateway.firewall")
 
     def finish(self, before: Forwards, after: Forwards) -> None:

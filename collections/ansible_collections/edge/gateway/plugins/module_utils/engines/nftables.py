@@ -52,9 +52,7 @@ class NftablesBackend:
     def apply(self, forwards: Forwards) -> None:
         """Make the kernel's table the wanted one, in one transaction: element by element when the structure stands."""
         live, wanted = self.read(), self.wanted(forwards)
-        if live.structure == wanted.structure:
-            text = nftables.render_change(live, wanted)
-        else:
-            text = nftables.render_table(wanted, self.interface)
+        stands = live.structure == wanted.structure
+        text = nftables.render_change(live, wanted) if stands else nftables.render_table(wanted, self.interface)
         if text:
             self.host.run(["nft", "-f", "-"], stdin=text)

@@ -85,7 +85,7 @@ class RouteEngine:
                 own = system.own_addresses(self.host) if own is None else own
                 rules.check_targets(item, own)
 
-    def ready(self) -> None:
+    def ready(self, after: Routes) -> None:
         """Raise without the directory, or when Traefik would have to confirm and does not answer."""
         status = self.host.mode(self.directory)
         if status is None or not stat.S_ISDIR(status.st_mode):

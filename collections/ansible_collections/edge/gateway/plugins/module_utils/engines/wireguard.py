@@ -95,12 +95,14 @@ class MeshEngine:
     def check(self, before: Memberships, after: Memberships) -> None:
         """Refuse networks that would take over the host's own traffic."""
         for name, item in after.items():
+            if item.controller_url and self.options.asking:
+                self.warnings = controller.warnings(item.controller_url)
             if before.get(name) != item:
                 connection = system.way_in(self.host)
                 rules.check_networks(item, system.addresses(self.host, leave_out=self.interface),
                                      connection[0] if connection else None, self.options.allow_default_route)
 
-    def ready(self) -> None:
+    def ready(self, after: Memberships) -> None:
         """Raise without the tools."""
         self.host.need("wg", "wireguard-tools")
         self.host.need("wg-quick", "wireguard-tools")
@@ -114,7 +116,6 @@ class MeshEngine:
             if item.controller_url is None or self.options.asking is None:
                 settled[name] = item
             else:
-                self.warnings += controller.warnings(item.controller_url)
                 settled[name] = self._ask(item, public_key)
             if not self.options.rejoin:
                 old = before.get(name)
