@@ -43,7 +43,7 @@ options:
   comment: &comment
     description:
       - Who opened it and why, shown by C(nft list table inet edge_gateway).
-      - Up to 64 letters, digits, spaces and C(. _ : / # @ -).
+      - 'Up to 64 letters, digits, spaces and C(. _ : / # @ -).'
     type: str
     default: ''
   state: &state

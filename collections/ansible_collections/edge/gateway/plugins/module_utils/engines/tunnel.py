@@ -76,12 +76,11 @@ class Tunnel:
 
     def wanted(self, item: Membership, public_key: str) -> Running:
         """The tunnel that a membership needs."""
-        assert item.answer is not None
-        peer = (item.answer.controller_pubkey, tuple(sorted(item.routes)), item.persistent_keepalive)
-        length = ipaddress.ip_address(item.answer.node_ip).max_prefixlen
+        peer = (item.settled.controller_pubkey, tuple(sorted(item.routes)), item.persistent_keepalive)
+        length = ipaddress.ip_address(item.settled.node_ip).max_prefixlen
         return Running(
             public_key=public_key, listen_port=item.listen_port or None, peers=(peer,),
-            addresses=frozenset({f"{item.answer.node_ip}/{length}"}),
+            addresses=frozenset({f"{item.settled.node_ip}/{length}"}),
             # wg-quick routes a default network by a rule and a table of its own
             routes=frozenset(network for network in item.routes if not network.endswith("/0")),
             mtu=item.mtu or None, starts_at_boot=True if system.has_systemd(self.host) else None,
@@ -144,4 +143,3 @@ class Tunnel:
             self.host.run(["systemctl", "disable", "--now", self.unit], check=False)
         if self.dump() is not None:
             self.host.run(["wg-quick", "down", self.config_file], check=False)
-

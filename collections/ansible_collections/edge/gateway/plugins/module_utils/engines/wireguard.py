@@ -15,6 +15,7 @@ from ..host import Host
 from ..models import fields
 from ..models import join as rules
 from ..models.join import Membership
+from ..models.target import Url
 from . import controller, memberships, system, tunnel
 
 Memberships = Dict[str, Membership]
@@ -116,7 +117,7 @@ class MeshEngine:
             if item.controller_url is None or self.options.asking is None:
                 settled[name] = item
             else:
-                settled[name] = self._ask(item, public_key)
+                settled[name] = self._ask(item, item.controller_url, self.options.asking, public_key)
             if not self.options.rejoin:
                 old = before.get(name)
                 new = settled[name].answer
@@ -124,10 +125,9 @@ class MeshEngine:
                     rules.check_same(old.answer if old else None, new)
         return settled
 
-    def _ask(self, item: Membership, public_key: str) -> Membership:
-        assert item.controller_url is not None and self.options.asking is not None
+    def _ask(self, item: Membership, url: Url, asking: controller.Asking, public_key: str) -> Membership:
         try:
-            return item.answered(controller.join(item.controller_url, item.node_id, public_key, self.options.asking))
+            return item.answered(controller.join(url, item.node_id, public_key, asking))
         except ControllerError as problem:
             if item.answer is None or not problem.retryable:
                 raise
@@ -201,8 +201,7 @@ class MeshEngine:
 
     def _endpoint(self, item: Membership) -> str:
         """The peer's address and port. A name is resolved once and kept, so that a boot never waits for DNS."""
-        assert item.answer is not None
-        endpoint = item.answer.endpoint
+        endpoint = item.settled.endpoint
         if fields.matches(r"[0-9.]+|.*:.*", endpoint.host):
             return str(endpoint)
         known = self.load().get(self.interface)
@@ -219,5 +218,3 @@ def resolve(name: str) -> str:
     except OSError:
         raise CommandFailed(f"the tunnel's endpoint {name} cannot be resolved; check this host's DNS and run again",
                             "endpoint") from None
-
-

@@ -42,8 +42,7 @@ def render(membership: Membership, private_key: str, endpoint: str) -> str:
     Args:
         endpoint: the peer as address and port; a name would make wg-quick's unit wait for DNS at boot.
     """
-    answer = membership.answer
-    assert answer is not None  # only a settled membership is written
+    answer = membership.settled
     length = 128 if ":" in answer.node_ip else 32
     lines = [NOTICE, "[Interface]", f"PrivateKey = {private_key}", f"Address = {answer.node_ip}/{length}"]
     lines += [f"ListenPort = {membership.listen_port}"] if membership.listen_port else []

@@ -97,6 +97,13 @@ class Membership:
         )
 
     @property
+    def settled(self) -> Answer:
+        """The answer of a membership that has one; only such a one is ever written."""
+        if self.answer is None:
+            raise InvalidInput("answer", "", "is not known yet; join with a controller that answers")
+        return self.answer
+
+    @property
     def routes(self) -> Tuple[str, ...]:
         """The networks behind the tunnel: the override, or what the controller answered."""
         return self.allowed_ips or (self.answer.allowed_ips if self.answer else ())
