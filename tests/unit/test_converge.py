@@ -1,3 +1,6 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The life of a run, on an engine that keeps everything in memory: plan, check mode, apply, verify, restore, diff."""
 
@@ -104,7 +107,8 @@ def test_check_mode_predicts_exactly(stored: Items, live: Items, edit: Callable[
 
 def test_report_names_what_happened() -> None:
     """Every id is in exactly the list that it belongs to."""
-    engine = MemoryEngine({"kept": "1", "lost": "1", "old": "1", "gone": "1"}, {"kept": "1", "old": "1", "gone": "1", "(table)": "set up"})
+    engine = MemoryEngine({"kept": "1", "lost": "1", "old": "1", "gone": "1"}, {"kept": "1", "old": "1", "gone": "1",
+    "(table)": "set up"})
     result = converge(engine, lambda now: {"kept": "1", "lost": "1", "old": "2", "new": "1"}, dry_run=False).as_dict()
     assert (result["added"], result["updated"], result["removed"], result["repaired"]) == (["new"], ["old"], ["gone"], ["lost"])
     assert result["diff"]["before"] == "gone: 1\nkept: 1\nlost: 1  (not in effect)\nold: 1\n"
