@@ -12,9 +12,8 @@ class ModuleDocFragment:
     MESH = r"""
 options:
   interface:
-    description: Name of the mesh interface.
+    description: Name of the mesh interface. What the role P(edge.gateway.firewall#role) chose for this host when left out, else C(wg0).
     type: str
-    default: wg0
     aliases: [wg_iface]
   state_dir:
     description: Directory in which the wanted state is kept.

@@ -10,7 +10,7 @@ from typing import Any, Dict
 Spec = Dict[str, Dict[str, Any]]
 
 MESH: Spec = {
-    "interface": {"type": "str", "default": "wg0", "aliases": ["wg_iface"]},
+    "interface": {"type": "str", "aliases": ["wg_iface"]},
     "state_dir": {"type": "path", "default": "/var/lib/edge-gateway"},
 }
 TRAEFIK: Spec = {

@@ -164,7 +164,6 @@ from ansible_collections.edge.gateway.plugins.module_utils.converge import conve
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
-from ansible_collections.edge.gateway.plugins.module_utils.models.fields import interface
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, Forward
 
 FORWARD: spec.Spec = {
@@ -183,7 +182,7 @@ ARGUMENTS: spec.Spec = {
 def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the forwards to what the task asks for."""
     edit = edit_of(params, "forward_id", "forwards", Forward.parse)
-    engine = ForwardEngine(Host(), params["state_dir"], interface("interface", params["interface"]), params["backend"],
+    engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"],
                            allow_outside_mesh=params["allow_outside_mesh"])
     outcome = converge(engine, edit, dry_run)
     return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items]}

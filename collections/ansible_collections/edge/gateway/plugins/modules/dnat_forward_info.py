@@ -56,7 +56,6 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
-from ansible_collections.edge.gateway.plugins.module_utils.models.fields import interface
 
 ARGUMENTS: spec.Spec = {
     "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}, **spec.MESH,
@@ -65,7 +64,7 @@ ARGUMENTS: spec.Spec = {
 
 def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The forwards and whether they are in effect."""
-    engine = ForwardEngine(Host(), params["state_dir"], interface("interface", params["interface"]), params["backend"])
+    engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"])
     wanted = engine.load()
     live, right = engine.read(), engine.render(wanted)
     forwards = [{**item.as_dict(), "active": live.get(name) == right[name]} for name, item in sorted(wanted.items())]

@@ -49,9 +49,9 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.engines.health import Places, examine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.system import mesh_interface
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
-from ansible_collections.edge.gateway.plugins.module_utils.models.fields import interface
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import overall
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
 
@@ -61,7 +61,7 @@ ARGUMENTS: spec.Spec = {"config_dir": {"type": "path", "default": "/etc/wireguar
 def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The status of each part and of the whole."""
     api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
-    parts = examine(Host(), Places(interface("interface", params["interface"]), params["config_dir"], params["state_dir"],
+    parts = examine(Host(), Places(mesh_interface(Host(), params["interface"]), params["config_dir"], params["state_dir"],
                                    params["dynamic_dir"], api))
     return {"changed": False, "status": overall(parts), "parts": {name: part.as_dict() for name, part in parts.items()}}
 

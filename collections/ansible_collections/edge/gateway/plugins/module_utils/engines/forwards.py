@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, List, Mapping, Type
+from typing import ContextManager, Dict, List, Mapping, Optional, Type
 
 from ..errors import InvalidInput
 from ..host import Host
@@ -25,16 +25,17 @@ class ForwardEngine:
     """Forwards of one host.
 
     Args:
+        interface: mesh interface; None for the host's own choice.
         backend: ``auto``, or the name of a firewall.
         allow_outside_mesh: accept targets that are not behind the mesh interface.
     """
 
-    def __init__(self, host: Host, state_dir: str, interface: str, backend: str = "auto",
+    def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto",
                  allow_outside_mesh: bool = False) -> None:
-        self.host, self.interface, self.state_dir = host, interface, state_dir
+        self.host, self.interface, self.state_dir = host, system.mesh_interface(host, interface), state_dir
         self.allow_outside_mesh = allow_outside_mesh
         self.store = Store(host, state_dir, "forwards.json", "forwards")
-        self.backend = choose_backend(host, backend)(host, interface)
+        self.backend = choose_backend(host, backend)(host, self.interface)
         self.warnings: List[str] = []
 
     def lock(self) -> ContextManager[None]:

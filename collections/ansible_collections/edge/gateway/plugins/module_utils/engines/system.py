@@ -12,6 +12,7 @@ from ..errors import GatewayError, StateRefused
 from ..formats.procnet import listening_ports
 from ..formats.strict_json import parse_object
 from ..host import Host
+from ..models import fields
 from ..models.choices import Choices
 
 CHOICES_FILE = "/etc/edge-gateway/gateway.json"
@@ -27,6 +28,11 @@ def choices(host: Host) -> Choices:
         return Choices.parse(parse_object(data))
     except (ValueError, GatewayError) as problem:
         raise StateRefused(f"{CHOICES_FILE} {problem}; run the firewall role again", CHOICES_FILE) from None
+
+
+def mesh_interface(host: Host, given: Optional[str]) -> str:
+    """The mesh interface: the one a task names, else the one the roles chose for this host, else wg0."""
+    return fields.interface("interface", given or choices(host).interface or "wg0")
 
 
 def ip_json(host: Host, *arguments: str) -> List[Dict[str, Any]]:

@@ -19,22 +19,27 @@ class Choices:
     """Defaults of one host.
 
     Attributes:
+        backend, interface: empty where the roles chose nothing.
         reserved_ports: (protocol, port) to what uses it, for services that may not be running right now.
     """
 
     backend: str = ""
+    interface: str = ""
     reserved_ports: Tuple[Tuple[str, int, str], ...] = ()
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> Choices:
         """Build the choices from the file's JSON object; unknown keys belong to a newer version and are refused."""
-        unknown = sorted(set(params) - {"schema", "backend", "reserved_ports"})
+        unknown = sorted(set(params) - {"schema", "backend", "interface", "reserved_ports"})
         if params.get("schema") != 1 or unknown:
             raise InvalidInput("gateway.json", ", ".join(unknown) or params.get("schema"),
                                "is of another version of this collection; run the firewall role again")
         backend = params.get("backend", "")
         if backend:
             fields.choice("gateway.json backend", backend, BACKENDS)
+        interface = params.get("interface", "")
+        if interface:
+            fields.interface("gateway.json interface", interface)
         reserved = []
         for entry in params.get("reserved_ports", []):
             if not isinstance(entry, dict):
@@ -42,7 +47,7 @@ class Choices:
             reserved.append((fields.choice("gateway.json proto", entry.get("proto", "tcp"), ["tcp", "udp"]),
                              fields.port("gateway.json port", entry.get("port")),
                              fields.comment("gateway.json used_by", entry.get("used_by", "reserved"))))
-        return cls(backend, tuple(reserved))
+        return cls(backend, interface, tuple(reserved))
 
     @property
     def reserved(self) -> Dict[Tuple[str, int], str]:
