@@ -50,8 +50,11 @@ class ConfigFileEngine:
         return str(item)
 
     def check(self, before: ConfigFiles, after: ConfigFiles) -> None:
-        """Refuse to turn a file into a directory or back."""
+        """Refuse to turn a file into a directory or back, and files without a directory to be in."""
         for path, item in after.items():
+            parent = path.rpartition("/")[0]
+            if item.content is not None and parent not in after and self.host.mode(parent) is None:
+                raise InvalidInput("path", path, f"has no directory; name {parent} under directories too")
             if path in before and (before[path].content is None) != (item.content is None):
                 raise StateRefused(f"{path} is a {'directory' if item.content is not None else 'file'} on this host; "
                                    "move it away and run again", path)
