@@ -75,8 +75,12 @@ class Host:
             raise CommandFailed(f"'{' '.join(argv)}' failed: {first_line(result.err or result.out)}", argv[0])
         return result
 
-    def read(self, path: str) -> Optional[bytes]:
-        """Content of a regular file, None when there is none; a link, a huge or an unreadable file is an error."""
+    def read(self, path: str, own: bool = False) -> Optional[bytes]:
+        """Content of a regular file, None when there is none; a link, a huge or an unreadable file is an error.
+
+        Args:
+            own: refuse a file that someone else owns or can write.
+        """
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -84,12 +88,17 @@ class Host:
         except OSError as problem:
             raise StateRefused(f"{path} cannot be read ({problem.strerror}); make it a regular file "
                                "that root can read", path) from None
-        with os.fdopen(fd, "rb", buffering=0) as stream:
+        try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
                 raise StateRefused(f"{path} is not a regular file of at most {MAX_FILE >> 20} MiB; move it away", path)
+            if own and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+                raise StateRefused(f"{path} can be written by others than root; look at what it holds, "
+                                   "then correct its owner and mode", path)
             # in pieces: files below /proc refuse a read with a large buffer
-            return b"".join(iter(lambda: stream.read(READ_SIZE), b""))
+            return b"".join(iter(lambda: os.read(fd, READ_SIZE), b""))
+        finally:
+            os.close(fd)
 
     def mode(self, path: str) -> Optional[os.stat_result]:
         """Status of a path without following links, None when there is none."""
@@ -107,6 +116,7 @@ class Host:
 
     def make_directory(self, path: str, mode: int = 0o700) -> None:
         """Create a directory of root's own, or check that the existing one is."""
+        path = os.path.normpath(path)      # with a slash at the end, a link would be followed
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, mode)
@@ -156,6 +166,7 @@ class Host:
             files: new content by name; None removes the file.
             gid: numeric group of the files; -1 leaves root's.
         """
+        directory = os.path.normpath(directory)
         try:
             handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as problem:
@@ -163,6 +174,7 @@ class Host:
                                "not as a link", directory) from None
         staged: Dict[str, str] = {}
         try:
+            _sweep(handle)
             for name, text in files.items():
                 if text is not None:
                     staged[name] = _stage(handle, text.encode(), mode, gid)
@@ -210,7 +222,11 @@ class Host:
     def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:
         """Hold the host-wide lock; the kernel frees it when the process dies, however it dies."""
         self.make_directory(os.path.dirname(LOCK_FILE))
-        fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise StateRefused(f"{LOCK_FILE} cannot be opened ({problem.strerror}); remove it and run again",
+                               LOCK_FILE) from None
         try:
             deadline = time.monotonic() + wait
             while True:
@@ -225,6 +241,13 @@ class Host:
             yield
         finally:
             os.close(fd)
+
+
+def _sweep(directory: int) -> None:
+    """Remove what a killed run has staged; the lock keeps every living one away."""
+    for name in os.listdir(directory):
+        if name.startswith(STAGED_PREFIX) and name.endswith(STAGED_SUFFIX):
+            os.unlink(name, dir_fd=directory)
 
 
 def _stage(directory: int, data: bytes, mode: int, gid: int) -> str:

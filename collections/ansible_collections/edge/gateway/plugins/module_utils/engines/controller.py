@@ -100,4 +100,6 @@ def _read(url: Url, response: Response) -> Answer:
         raise ControllerError(f"controller_url {url} answered something that {problem}; "
                               "is it really the controller?", retryable=False) from None
     except InvalidInput as problem:
-        raise ControllerError(f"controller_url {url} answered an unusable join: {problem.message}", retryable=False) from None
+        # the value stays out: a hostile controller may answer with the token it was sent
+        raise ControllerError(f"controller_url {url} answered an unusable join: {problem.option} {problem.problem}",
+                              retryable=False) from None

@@ -10,7 +10,7 @@ from typing import Collection, ContextManager, Dict, List, Mapping, Optional
 
 from ..errors import InvalidInput, StateRefused, Unreachable
 from ..formats import traefik
-from ..host import STAGED_PREFIX, STAGED_SUFFIX, Host
+from ..host import Host
 from ..models import route as rules
 from ..models.route import Route, Routes
 from . import system
@@ -104,9 +104,6 @@ class RouteEngine:
         files: Dict[str, Optional[str]] = {
             name + SUFFIX: traefik.render(item) for name, item in after.items() if live.get(name) != wanted[name]}
         files.update({name + SUFFIX: None for name in live if name not in after})
-        for name in self.host.names(self.directory):
-            if name.startswith(STAGED_PREFIX) and name.endswith(STAGED_SUFFIX):
-                files[name] = None      # an interrupted run left it
         if files:
             self.host.write_all(self.directory, files, MODE, self._group())
 

@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Protocol, TypeVar
 
-from ..errors import GatewayError, StateRefused
+from ..errors import GatewayError, StateRefused, shown
 from ..formats.strict_json import dump, parse_object
 from ..host import Host
+from ..models.fields import as_written
 
-Item = TypeVar("Item")
 SCHEMA = 1
+
+
+class Entry(Protocol):
+    """An object that can be kept."""
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The object as it is written."""
+
+
+Item = TypeVar("Item", bound=Entry)
 
 
 class Store:
@@ -39,7 +49,7 @@ class Store:
         Raises:
             StateRefused: the file is missing though there was one, or holds what we did not write.
         """
-        data = self.host.read(self.path)
+        data = self.host.read(self.path, own=True)
         if data is None:
             if self.host.mode(self.previous) is not None:
                 raise self._refused("is missing")
@@ -55,11 +65,14 @@ class Store:
                name_of: Callable[[Item], str]) -> Dict[str, Item]:
         document = parse_object(data)
         entries = document.get(self.noun)
-        if document.get("schema") != SCHEMA:
-            raise ValueError(f"has schema {document.get('schema')!r}, this version reads {SCHEMA}")
+        schema = document.get("schema")
+        if type(schema) is not int or schema != SCHEMA or set(document) != {"schema", self.noun}:
+            raise ValueError(f"has schema {shown(schema)} or unknown parts, this version reads schema {SCHEMA}")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ValueError(f"has no list of {self.noun}")
         items = [parse(entry) for entry in entries]
+        if not all(as_written(entry, item.as_dict()) for entry, item in zip(entries, items)):
+            raise ValueError("holds what this version would not write")
         by_name = {name_of(item): item for item in items}
         if len(by_name) != len(items):
             raise ValueError("names one object twice")

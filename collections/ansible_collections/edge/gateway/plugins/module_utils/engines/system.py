@@ -21,7 +21,7 @@ FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 def choices(host: Host) -> Choices:
     """What the roles decided for this host; all defaults when they never ran."""
-    data = host.read(CHOICES_FILE)
+    data = host.read(CHOICES_FILE, own=True)
     if data is None:
         return Choices()
     try:

@@ -37,7 +37,7 @@ def join_options(params: Mapping[str, Any]) -> JoinOptions:
         timeout=fields.integer("timeout", params["timeout"], 1, 3600),
         retries=fields.integer("retries", params["retries"], 0, 1000), delay=fields.integer("delay", params["delay"], 0, 3600),
     ) if params["controller_url"] else None
-    if asking and not asking.token.isprintable():
+    if asking and not (asking.token.isascii() and asking.token.isprintable()):
         raise InvalidInput("join_token", "(hidden)", "holds characters that a header cannot carry; paste it again")
     return JoinOptions(asking, params["rejoin"], params["allow_default_route"])
 
@@ -75,6 +75,9 @@ class MeshEngine:
         running = self.tunnel.read()
         if text is None and running is None:
             return {}
+        if text is None and not self.load():
+            raise StateRefused(f"interface {self.interface} exists, but was not set up by edge.gateway; "
+                               "choose another interface", self.interface)
         return {self.interface: (text, running)}
 
     def render(self, items: Memberships) -> Mapping[str, object]:
@@ -100,8 +103,9 @@ class MeshEngine:
                 self.warnings = controller.warnings(item.controller_url)
             if before.get(name) != item:
                 connection = system.way_in(self.host)
-                rules.check_networks(item, system.addresses(self.host, leave_out=self.interface),
-                                     connection[0] if connection else None, self.options.allow_default_route)
+                around = rules.Surroundings(frozenset(system.addresses(self.host, leave_out=self.interface)),
+                                            connection[0] if connection else None)
+                rules.check_networks(item, before.get(name), around, self.options.allow_default_route)
 
     def ready(self, after: Memberships) -> None:
         """Raise without the tools."""
@@ -172,11 +176,11 @@ class MeshEngine:
         }
 
     def _config(self) -> Optional[str]:
-        data = self.host.read(self.config_file)
+        data = self.host.read(self.config_file, own=True)
         return None if data is None else data.decode("utf-8", "replace")
 
     def _private_key(self) -> str:
-        data = self.host.read(self.key_file)
+        data = self.host.read(self.key_file, own=True)
         if data is None:
             return ""
         try:

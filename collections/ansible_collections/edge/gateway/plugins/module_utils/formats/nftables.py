@@ -15,7 +15,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple
 
-from ..errors import StateRefused
+from ..errors import InvalidInput, StateRefused
+from ..models import fields
 from ..models.forward import Forward, Forwards
 
 FAMILY, TABLE = "inet", "edge_gateway"
@@ -23,6 +24,7 @@ MAP_TYPE = "inet_service : ipv4_addr . inet_service"
 # declared: faster to load, and a read-back right after a load is complete
 MAP_SIZE = 65536
 MAPS = {"tcp": "tcp4", "udp": "udp4"}
+CHAINS = ("forward", "prerouting", "postrouting")
 REMEDY = f"move it to a table of your own (ours is {FAMILY} {TABLE}) and run again"
 
 Structure = FrozenSet[Tuple[str, ...]]
@@ -153,16 +155,18 @@ def parse_table(listing: Mapping[str, Any]) -> Table:
     rules: Dict[str, int] = {}
     for entry in listing.get("nftables", []):
         (kind, body), = entry.items()
-        if kind == "chain":
+        if kind == "table" and "flags" in body:
+            structure.append(("table", str(body["flags"])))      # "dormant" takes every hook away
+        elif kind == "chain" and body["name"] in CHAINS:
             structure.append(("chain", body["name"], body.get("type", ""), body.get("hook", ""),
                               str(body.get("prio", "")), body.get("policy", "")))
         elif kind == "rule":
-            if "comment" not in body:
+            if not fields.matches(r"[a-z ]+ #[0-9a-f]{8}", body.get("comment", "")):
                 raise StateRefused(f"a rule in chain {body['chain']} of table {FAMILY} {TABLE} (handle {body['handle']}) "
                                    f"is not ours; {REMEDY}", TABLE)
             number = rules[body["chain"]] = rules.get(body["chain"], -1) + 1
             structure.append(("rule", body["chain"], str(number), body["comment"]))
-        elif kind == "map":
+        elif kind == "map" and body["name"] in MAPS.values():
             structure.append(("map", body["name"], f"{body.get('type')} : {_joined(body.get('map'))}", str(body.get("size"))))
             for element in (_parse_element(body["name"], item) for item in body.get("elem", [])):
                 elements.setdefault(element.forward_id, []).append(element)
@@ -181,6 +185,7 @@ def _parse_element(map_name: str, item: Any) -> Element:
         key, value = item
         forward_id, _space, comment = key["elem"]["comment"].partition(" ")
         target_ip, target_port = value["concat"]
-        return Element(map_name, int(key["elem"]["val"]), str(target_ip), int(target_port), forward_id, comment)
-    except (KeyError, TypeError, ValueError):
+        return Element(map_name, int(key["elem"]["val"]), str(target_ip), int(target_port),
+                       fields.identifier("comment", forward_id), fields.comment("comment", comment))
+    except (KeyError, TypeError, ValueError, InvalidInput):
         raise StateRefused(f"an element of map {map_name} in table {FAMILY} {TABLE} is not ours; {REMEDY}", TABLE) from None

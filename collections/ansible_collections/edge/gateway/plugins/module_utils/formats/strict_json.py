@@ -13,13 +13,15 @@ def parse_object(data: bytes) -> Dict[str, Any]:
     """One JSON object.
 
     Raises:
-        ValueError: not UTF-8, not JSON, not an object, a repeated name, NaN or Infinity, or nested too deeply.
+        ValueError: not UTF-8 (half surrogate pairs included), not JSON, not an object, a repeated name, NaN or Infinity,
+            or nested too deeply.
     """
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repetition, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")     # half a surrogate pair cannot be written again
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
+    except (UnicodeError, json.JSONDecodeError):
         raise ValueError("is not JSON") from None
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")

@@ -15,6 +15,7 @@ import re
 from typing import Any, Dict, List, Optional
 
 from ..errors import GatewayError
+from ..models.fields import as_written
 from ..models.route import Route
 from .strict_json import parse_object
 
@@ -43,9 +44,13 @@ def parse(text: str) -> Route:
     if len(lines) < 3 or not lines[1].startswith(MARKER):
         raise ValueError("has no header of this version")
     try:
-        return Route.parse(parse_object(lines[1][len(MARKER):].encode()))
+        entry = parse_object(lines[1][len(MARKER):].encode())
+        route = Route.parse(entry)
     except GatewayError as problem:
         raise ValueError(f"has an invalid header ({problem.message})") from None
+    if not as_written(entry, route.as_dict()):
+        raise ValueError("has a header that this version would not write")
+    return route
 
 
 def rule(route: Route) -> str:
@@ -71,7 +76,8 @@ def _http(route: Route) -> Dict[str, Any]:
     elif "web" not in route.entrypoint:
         router["tls"] = {"options": "default"}
     servers = [{"url": str(target)} for target in route.target_url]
-    return {"routers": {route.route_id: router}, "services": {route.route_id: {"loadBalancer": {"servers": servers}}}}
+    name = json.dumps(route.route_id)       # quoted: 123 and true are valid ids, but not strings in YAML
+    return {"routers": {name: router}, "services": {name: {"loadBalancer": {"servers": servers}}}}
 
 
 def _yaml(value: Any, indent: int = 0, key: Optional[str] = None) -> List[str]:

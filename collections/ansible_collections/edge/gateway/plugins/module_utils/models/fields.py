@@ -13,7 +13,8 @@ import base64
 import binascii
 import ipaddress
 import re
-from typing import List, Union
+import unicodedata
+from typing import Any, List, Mapping, Union
 
 from ..errors import InvalidInput
 
@@ -146,18 +147,31 @@ def key(option: str, value: object) -> str:
     raise InvalidInput(option, value, "is not a WireGuard key; it must be 44 characters as printed by 'wg pubkey'")
 
 
+def _a_label(words: str) -> str:
+    """The ASCII form of an international name; empty when the old IDNA of Python would make it another name."""
+    plain = unicodedata.normalize("NFC", words).lower()
+    try:
+        name = plain.encode("idna")
+        return name.decode() if name.decode("idna") == plain else ""
+    except UnicodeError:
+        return ""
+
+
 def hostname(option: str, value: object) -> str:
     """A DNS name, lower case, non-ASCII labels as A-labels (RFC 1123, IDNA)."""
     words = text(option, value)
-    name = words
-    if not words.isascii():
-        try:
-            name = words.encode("idna").decode()
-        except UnicodeError:
-            name = ""
-    name = name.lower()
+    name = (words if words.isascii() else _a_label(words)).lower()
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     if len(name) > 253 or not matches(rf"({label}\.)*{label}", name) or matches(r"(.*\.)?[0-9]+", name):
         raise InvalidInput(option, value, "is not a valid host name; write a DNS name like app.example.com "
-                                          "(no port, no address, no '_')")
+                                          "(no port, no address, no '_'; international names as their A-label)")
     return name
+
+
+def as_written(entry: Mapping[str, Any], canonical: Mapping[str, Any]) -> bool:
+    """Whether an entry of a file holds nothing but what its object would be written as.
+
+    A field that this version does not know (an allow-list, say) must not be dropped in silence; one that is missing
+    comes from an older version and has its default.
+    """
+    return all(name in canonical and canonical[name] == value for name, value in entry.items())

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..errors import InvalidInput
 from . import fields
 from .target import Endpoint, Url, endpoint, url
 
 MAX_NETWORKS = 64
+# together, the networks of a mesh are no larger than one of this prefix length: all private networks are smaller
+SMALLEST_PREFIX = 6
+SPECIAL = [ipaddress.ip_network(words) for words in
+           ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8")]
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Membership:
         given = {name: value for name, value in params.items() if value is not None}
         location = given.get("controller_url")
         answer = given.get("answer")
+        if answer is not None and not isinstance(answer, dict):
+            raise InvalidInput("answer", answer, "is not an object; it holds node_ip, controller_pubkey, endpoint and allowed_ips")
         if not location and not answer:
             raise InvalidInput("controller_url", "", "is missing; give controller_url, or join_answer")
         if "node_id" not in given:
@@ -173,46 +179,69 @@ def check_same(known: Optional[Answer], new: Answer) -> None:
                                                       "set rejoin if the controller really changed")
 
 
-def check_networks(membership: Membership, host_networks: Iterable[str], way_in: Optional[str],
-                   allow_default_route: bool) -> None:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a tunnel must not disturb.
+
+    Attributes:
+        host_networks: networks of the host's other interfaces, in CIDR notation.
+        way_in: address that Ansible's SSH connection comes from, if there is one.
+    """
+
+    host_networks: FrozenSet[str]
+    way_in: Optional[str] = None
+
+
+def check_networks(new: Membership, known: Optional[Membership], around: Surroundings, allow_default_route: bool) -> None:
     """Raise InvalidInput when the tunnel would take over traffic that is not the mesh's.
 
     Args:
-        host_networks: networks of the host's other interfaces, in CIDR notation.
-        way_in: address that Ansible's SSH connection comes from, if there is one.
-        allow_default_route: accept networks that cover everything, or the way in.
+        known: the membership so far; its networks were accepted then, and Ansible may come in through them now.
+        allow_default_route: accept networks that cover everything, the host's own, or the way in.
     """
-    answer = membership.answer
-    if answer is None:
-        return
-    if not allow_default_route:
-        for network in membership.mesh:
-            if network.prefixlen < 8:
-                raise InvalidInput("answer.allowed_ips", str(network), "would send most traffic of this host into the "
-                                                                       "tunnel; set allow_default_route if you mean it")
-            if way_in and _inside(way_in, network):
-                raise InvalidInput("answer.allowed_ips", str(network), f"covers {way_in}, where this SSH connection comes "
-                                                                       "from; set allow_default_route if you mean it")
-        _check_overlaps(membership, answer, host_networks)
+    option = "allowed_ips" if new.allowed_ips else "answer.allowed_ips"
+    networks_added = [network for network in new.mesh if known is None or str(network) not in known.routes]
+    for network in networks_added:
+        # the default route covers them too, but the kernel's own routes keep them
+        if any(_overlap(network, special) and (network.prefixlen >= special.prefixlen or not allow_default_route)
+               for special in SPECIAL):
+            raise InvalidInput(option, str(network), "covers loopback, link-local or multicast addresses; correct it")
+        if not allow_default_route:
+            _check_network(option, network, new.answer, around)
+    if networks_added and not allow_default_route:
+        _check_size(option, new.mesh)
+    if new.answer and (known is None or known.answer is None or known.answer.node_ip != new.answer.node_ip):
+        for words in sorted(around.host_networks):
+            if _inside(new.answer.node_ip, ipaddress.ip_network(words, strict=False)):
+                raise InvalidInput("answer.node_ip", new.answer.node_ip, f"lies in this host's own network {words}; "
+                                                                         "give the mesh other addresses")
 
 
-def _check_overlaps(membership: Membership, answer: Answer, host_networks: Iterable[str]) -> None:
-    for network in membership.mesh:
-        if network.is_loopback or network.is_multicast or network.is_link_local:
-            raise InvalidInput("answer.allowed_ips", str(network), "is a loopback, link-local or multicast network; "
-                                                                   "correct the controller")
-        if _inside(answer.endpoint.host, network):
-            raise InvalidInput("answer.allowed_ips", str(network), f"covers the tunnel's own endpoint "
-                                                                   f"{answer.endpoint}; correct the controller")
-    for words in host_networks:
-        local = ipaddress.ip_network(words, strict=False)
-        if _inside(answer.node_ip, local):
-            raise InvalidInput("answer.node_ip", answer.node_ip, f"lies in this host's own network {local}; "
-                                                                 "give the mesh other addresses")
-        for network in membership.mesh:
-            if network.version == local.version and network.overlaps(local):
-                raise InvalidInput("answer.allowed_ips", str(network), f"overlaps this host's own network {local}; "
-                                                                       "give the mesh other addresses")
+def _check_network(option: str, network: fields.Network, answer: Optional[Answer], around: Surroundings) -> None:
+    words = str(network)
+    if around.way_in and _inside(around.way_in, network):
+        raise InvalidInput(option, words, f"covers {around.way_in}, where this SSH connection comes from; "
+                                          "set allow_default_route if you mean it")
+    for local_words in sorted(around.host_networks):
+        local = ipaddress.ip_network(local_words, strict=False)
+        if _overlap(network, local):
+            raise InvalidInput(option, words, f"overlaps this host's own network {local}; give the mesh other addresses, "
+                                              "or set allow_default_route if you mean it")
+    if answer and _inside(answer.endpoint.host, network):
+        raise InvalidInput(option, words, f"covers the tunnel's own endpoint {answer.endpoint}; correct the controller")
+
+
+def _check_size(option: str, mesh: List[fields.Network]) -> None:
+    """Refuse the default route, also when it comes in many pieces."""
+    for version, bits in ((4, 32), (6, 128)):
+        covered = sum(network.num_addresses for network in mesh if network.version == version)
+        if covered > 2 ** (bits - SMALLEST_PREFIX):
+            raise InvalidInput(option, f"{covered} addresses", f"of IPv{version} would send much of the internet into the "
+                                                               "tunnel; set allow_default_route if you mean it")
+
+
+def _overlap(one: fields.Network, other: fields.Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 def _inside(words: str, network: fields.Network) -> bool:

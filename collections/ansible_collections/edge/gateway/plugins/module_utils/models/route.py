@@ -16,6 +16,10 @@ from .target import Url, url
 FIELDS = ("route_id", "hostname", "path_prefix", "target_url", "entrypoint", "certresolver")
 MAX_ENTRIES = 100
 
+# loopback names of Debian's and Red Hat's /etc/hosts, and the metadata services of clouds that have no link-local address
+LOCAL_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata.google.internal"}
+METADATA = {"fd00:ec2::254"}
+
 Routes = Dict[str, "Route"]
 
 
@@ -42,9 +46,12 @@ class Route:
         for name in ("route_id", "hostname", "target_url"):
             if not given.get(name):
                 raise InvalidInput(where + name, "", "is missing; every route needs route_id, hostname and target_url")
+        names = tuple(_pattern(where + "hostname", name) for name in _several(where + "hostname", given["hostname"]))
+        if len(set(names)) != len(names):
+            raise InvalidInput(where + "hostname", given["hostname"], "names one host twice; keep one of the two")
         return cls(
             route_id=fields.identifier(where + "route_id", given["route_id"]),
-            hostname=tuple(_pattern(where + "hostname", name) for name in _several(where + "hostname", given["hostname"])),
+            hostname=names,
             target_url=tuple(url(where + "target_url", target, ("http", "https", "h2c"))
                              for target in _several(where + "target_url", given["target_url"])),
             entrypoint=tuple(_name(where + "entrypoint", name)
@@ -119,9 +126,9 @@ def check_targets(route: Route, own: Iterable[str]) -> None:
     addresses = set(own)
     for target in route.target_url:
         try:
-            local = fields.is_local(ipaddress.ip_address(target.host)) or target.host in addresses
+            local = fields.is_local(ipaddress.ip_address(target.host)) or target.host in {*addresses, *METADATA}
         except ValueError:
-            local = target.host == "localhost" or target.host.endswith(".localhost")
+            local = target.host in LOCAL_NAMES or target.host.endswith(".localhost")
         if local:
             raise InvalidInput("target_url", str(target), f"of {route.route_id} is the edge itself or a link-local "
                                                           "address; give a mesh node, or set allow_local_target "

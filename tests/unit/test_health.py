@@ -1,0 +1,68 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judgement on each part of an edge."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Tuple
+
+import pytest
+from ansible_collections.edge.gateway.plugins.module_utils.models import health
+from ansible_collections.edge.gateway.plugins.module_utils.models.health import DEGRADED, FAILED, OK, Part
+from unit.samples import one_sentence
+
+
+@pytest.mark.parametrize(("arguments", "status"), [
+    (("wg0", False, False, None), FAILED),
+    (("wg0", False, True, 5), FAILED),
+    (("wg0", True, False, None), FAILED),
+    (("wg0", True, True, None), FAILED),
+    (("wg0", True, True, 0), OK),
+    (("wg0", True, True, 180), OK),
+    (("wg0", True, True, 181), DEGRADED),
+])
+def test_mesh(arguments: Tuple[Any, ...], status: str) -> None:
+    """Joined, up, and a handshake within the three minutes that WireGuard itself gives a session."""
+    part = health.mesh(*arguments)
+    assert part.status == status
+    assert "wg0" in one_sentence(part.message)
+    assert bool(part.remedy) == (status != OK)
+
+
+@pytest.mark.parametrize(("arguments", "status", "shown"), [
+    ((0, [], False, False), OK, "0"),
+    ((2, [], True, True), OK, "2"),
+    ((2, ["vm-1"], True, True), FAILED, "vm-1"),
+    ((2, [], False, True), FAILED, "ip_forward"),
+    ((2, [], True, False), DEGRADED, "reboot"),
+    ((2, ["vm-1"], True, False), FAILED, "vm-1"),
+])
+def test_forwards(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
+    """In effect now and after a boot; what is not is named."""
+    part = health.forwards(*arguments)
+    assert part.status == status and shown in part.message
+    assert bool(part.remedy) == (status != OK)
+
+
+@pytest.mark.parametrize(("live", "running", "status", "shown"), [
+    ({}, True, OK, "0"),
+    ({}, False, FAILED, "Traefik"),
+    ({"a": "enabled"}, True, OK, "1"),
+    ({"a": "enabled", "b": "disabled"}, True, FAILED, "b"),
+    ({"a": "enabled", "b": "missing"}, True, FAILED, "b"),
+    ({"a": "unknown"}, False, FAILED, "1"),
+])
+def test_routes(live: Dict[str, str], running: bool, status: str, shown: str) -> None:
+    """Served means that Traefik says so."""
+    part = health.routes(live, running)
+    assert part.status == status and shown in part.message
+    assert bool(part.remedy) == (status != OK)
+
+
+@pytest.mark.parametrize(("statuses", "worst"), [
+    ([], OK), ([OK, OK], OK), ([OK, DEGRADED], DEGRADED), ([FAILED, DEGRADED, OK], FAILED),
+])
+def test_the_whole_is_its_worst_part(statuses: List[str], worst: str) -> None:
+    """One failed part is a failed edge."""
+    assert health.overall({str(number): Part(status, "x") for number, status in enumerate(statuses)}) == worst

@@ -1,0 +1,99 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of wg-quick, its part for 'wg syncconf', and the dump read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+from ansible_collections.edge.gateway.plugins.module_utils.formats import wireguard
+from ansible_collections.edge.gateway.plugins.module_utils.formats.wireguard import Peer
+from ansible_collections.edge.gateway.plugins.module_utils.models.join import Membership
+from unit.samples import ANSWER, KEY
+
+PRIVATE = "EJFXaW5bUHRLAe3lG0WJCBSlUzf9vbTLRWxGgLaOwWQ="
+RECORDED = Path(__file__).parent / "data" / "wg-1.0.20210914-show-dump-2026-11-23.txt"
+HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown", "SaveConfig", "Table", "DNS", "FwMark")
+
+
+def member(**changes: Any) -> Membership:
+    """A membership that has been answered."""
+    return Membership.parse({"node_id": "edge", "interface": "wg0", "answer": ANSWER, **changes})
+
+
+def settings(text: str) -> Dict[str, List[str]]:
+    """The file by section."""
+    sections: Dict[str, List[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            assert line not in sections, "a section twice"
+            sections[line] = []
+        elif line and not line.startswith("#"):
+            sections[list(sections)[-1]].append(line)
+    return sections
+
+
+def test_render() -> None:
+    """Address = node_ip/32, one peer, keepalive 25."""
+    assert settings(wireguard.render(member(), PRIVATE, "203.0.113.7:51820")) == {
+        "[Interface]": [f"PrivateKey = {PRIVATE}", "Address = 10.50.0.5/32"],
+        "[Peer]": [f"PublicKey = {KEY}", "Endpoint = 203.0.113.7:51820", "AllowedIPs = 10.50.0.0/24", "PersistentKeepalive = 25"],
+    }
+
+
+def test_render_options() -> None:
+    """What a task may set besides, an IPv6 address, and several networks."""
+    answer = {**ANSWER, "node_ip": "fd00::5", "allowed_ips": "fd00::/64,10.50.0.0/16"}
+    found = settings(wireguard.render(member(answer=answer, listen_port=51821, mtu=1400), PRIVATE, "[2001:db8::1]:51820"))
+    assert found["[Interface]"][1:] == ["Address = fd00::5/128", "ListenPort = 51821", "MTU = 1400"]
+    assert "AllowedIPs = 10.50.0.0/16, fd00::/64" in found["[Peer]"] and "Endpoint = [2001:db8::1]:51820" in found["[Peer]"]
+
+
+def test_render_never_writes_a_hook() -> None:
+    """Nothing that runs a command or changes DNS is ever in the file."""
+    text = wireguard.render(member(listen_port=1, mtu=1400), PRIVATE, "203.0.113.7:51820")
+    assert not any(line.startswith(HOOKS) for line in text.splitlines())
+
+
+def test_strip_keeps_what_syncconf_needs() -> None:
+    """An empty or cut file would remove every peer and the key."""
+    found = settings(wireguard.strip(wireguard.render(member(listen_port=51821, mtu=1400), PRIVATE, "203.0.113.7:51820")))
+    assert found["[Interface]"] == [f"PrivateKey = {PRIVATE}", "ListenPort = 51821"]
+    assert found["[Peer]"][0] == f"PublicKey = {KEY}" and len(found["[Peer]"]) == 4
+
+
+def test_what_makes_it_anew() -> None:
+    """Address and MTU are wg-quick's; the rest changes in place."""
+    def of(**changes: Any) -> Dict[str, str]:
+        return wireguard.addresses(wireguard.render(member(**changes), PRIVATE, "203.0.113.7:51820"))
+    assert of() == of(persistent_keepalive=5) == of(listen_port=5) == of(allowed_ips=["10.0.0.0/8"])
+    assert of() != of(mtu=1400) and of() != of(answer={**ANSWER, "node_ip": "10.50.0.6"})
+
+
+def test_peer_endpoint() -> None:
+    """The endpoint of a file of ours."""
+    assert wireguard.peer_endpoint(wireguard.render(member(), PRIVATE, "[2001:db8::1]:5")) == "[2001:db8::1]:5"
+    assert wireguard.peer_endpoint("") is None and wireguard.peer_endpoint("[Peer]\n") is None
+
+
+def test_parse_recorded_dump() -> None:
+    """A real dump by wireguard-tools 1.0.20210914 on 2026-11-23 (its private key taken out)."""
+    link = wireguard.parse_dump(RECORDED.read_text())
+    assert link.public_key == "2zg7MCJNA9rJy2zK6Jaf9BJGUCJ+UUkJxTiJ14qUyhU=" and link.listen_port == 51820
+    assert link.peers == (
+        Peer("eqzPKQTbJJR5TW7kp0w4iUcjCC7XK3IJ+RD48F40w1Y=", "127.0.0.1:51821", ("10.50.0.2/32", "fd00::2/128"), 1795400846, 92, 308, 25),
+        Peer("c+AoixopNgaiSZ1wLkplI3EDxMGvYppVnQ5RgiVv1gQ=", "(none)", (), 0, 0, 0, 0),
+    )
+
+
+@pytest.mark.parametrize("text", [
+    "", "\n", "a\tb\tc\n", "a\tb\t1\toff\nx\n", "a\tb\tnot a port\toff\n", "a\tb\t1\toff\n" + "\t".join("abcdefgh") + "\n",
+    "Unable to access interface",
+])
+def test_parse_refuses_anything_else(text: str) -> None:
+    """Another format is said to be one."""
+    with pytest.raises(ValueError):
+        wireguard.parse_dump(text)
