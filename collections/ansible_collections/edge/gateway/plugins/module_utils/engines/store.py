@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Protocol, TypeVar
 from ..errors import GatewayError, StateRefused, shown
 from ..formats.strict_json import dump, parse_object
 from ..host import Host
-from ..models.fields import as_written
+from ..models.fields import as_written, is_version
 
 SCHEMA = 1
 
@@ -66,7 +66,7 @@ class Store:
         document = parse_object(data)
         entries = document.get(self.noun)
         schema = document.get("schema")
-        if type(schema) is not int or schema != SCHEMA or set(document) != {"schema", self.noun}:
+        if not is_version(schema, SCHEMA) or set(document) != {"schema", self.noun}:
             raise ValueError(f"has schema {shown(schema)} or unknown parts, this version reads schema {SCHEMA}")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ValueError(f"has no list of {self.noun}")

@@ -31,7 +31,7 @@ class Choices:
     def parse(cls, params: Mapping[str, Any]) -> Choices:
         """Build the choices from the file's JSON object; unknown keys belong to a newer version and are refused."""
         unknown = sorted(set(params) - {"schema", "backend", "interface", "reserved_ports"})
-        if type(params.get("schema")) is not int or params["schema"] != 1 or unknown:
+        if not fields.is_version(params.get("schema"), 1) or unknown:
             raise InvalidInput("gateway.json", ", ".join(unknown) or params.get("schema"),
                                "is of another version of this collection; run the firewall role again")
         backend = params.get("backend", "")
@@ -46,8 +46,7 @@ class Choices:
             raise InvalidInput("gateway.json reserved_ports", entries, "is not a list; run the firewall role again")
         for entry in entries:
             if not isinstance(entry, dict):
-                raise InvalidInput("gateway.json reserved_ports", entry, "is not an object of port, proto and used_by; "
-                                                                     "run the firewall role again")
+                raise InvalidInput("gateway.json reserved_ports", entry, "is not an object; run the firewall role again")
             reserved.append((fields.choice("gateway.json proto", entry.get("proto", "tcp"), ["tcp", "udp"]),
                              fields.port("gateway.json port", entry.get("port")),
                              fields.comment("gateway.json used_by", entry.get("used_by", "reserved"))))

@@ -168,6 +168,11 @@ def hostname(option: str, value: object) -> str:
     return name
 
 
+def is_version(value: object, version: int) -> bool:
+    """Whether a schema version read from a file is this one; ``true`` and ``"1"`` are not 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value == version
+
+
 def as_written(entry: Mapping[str, Any], canonical: Mapping[str, Any]) -> bool:
     """Whether an entry of a file holds nothing but what its object would be written as.
 
