@@ -47,8 +47,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, react: Callable[[Handler, int], None]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, react: Callable[[Handler, int], None], address: str) -> None:
+        super().__init__((address, 0), Handler)
         self.react = react
         self.seen: List[Tuple[str, str, Dict[str, str], bytes]] = []
 
@@ -62,9 +62,10 @@ class Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(react: Callable[[Handler, int], None], context: Optional[ssl.SSLContext] = None) -> Iterator[Server]:
+def serving(react: Callable[[Handler, int], None], context: Optional[ssl.SSLContext] = None,
+            address: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server for a while."""
-    server = Server(react)
+    server = Server(react, address)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
