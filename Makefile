@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every job of CI is a target here. "make help" lists them.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
 .DEFAULT_GOAL := help
 COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -19,8 +20,10 @@ packages: ## install the Debian packages of debian-packages.txt that are missing
 
 .venv/.stamp: requirements.txt
 	$(STEP) 'Python tools into .venv'
-	@python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt 2>&1 | grep -v WARNING || true
-	@.venv/bin/pip check >/dev/null && touch $@
+	@python3 -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt 2>&1 | { grep -v '^WARNING' || true; }
+	@.venv/bin/pip check >/dev/null
+	@touch $@
 
 setup: packages .venv/.stamp ## Debian packages and the virtual environment
 
