@@ -21,9 +21,11 @@ MACHINE = {"os", "subprocess", "shutil", "socket", "fcntl", "pathlib", "tempfile
 FORBIDDEN = {
     "models": MACHINE | {"ansible", "json", "yaml", "formats", "engines", "host", "converge", "entry"},
     "formats": MACHINE | {"ansible", "engines", "host", "converge", "entry"},
-    # an engine goes through Host; the two that talk over the network need sockets of their own
-    "engines": {"os", "subprocess", "shutil", "fcntl", "pathlib", "tempfile", "ansible", "converge", "entry", "importlib", "urllib"},
+    # an engine goes through Host; http.py alone talks over the network itself
+    "engines": {"os", "subprocess", "shutil", "fcntl", "pathlib", "tempfile", "ansible", "converge", "entry", "importlib", "urllib",
+                "socket", "threading"},
 }
+EXCEPTIONS = {"http.py": {"socket", "threading"}}
 CALLS_ON_THE_MACHINE = {"open", "exec", "eval", "compile", "__import__"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
@@ -57,7 +59,8 @@ def violations(layer: str, text: str) -> list[str]:
 @pytest.mark.parametrize("layer", FORBIDDEN)
 def test_layers_import_only_downwards(layer: str) -> None:
     """No file of a layer reaches up, or around Host."""
-    wrong = {path.name: found for path in sources(layer) if (found := violations(layer, path.read_text()))}
+    wrong = {path.name: found for path in sources(layer) 
+             if (found := set(violations(layer, path.read_text())) - EXCEPTIONS.get(path.name, set()))}
     assert not wrong
 
 

@@ -14,6 +14,7 @@ import grp
 import os
 import secrets
 import shutil
+import socket
 import stat
 import subprocess
 import time
@@ -99,6 +100,13 @@ class Host:
             return b"".join(iter(lambda: os.read(fd, READ_SIZE), b""))
         finally:
             os.close(fd)
+
+    def resolve(self, name: str) -> str:
+        """First address of a host name."""
+        try:
+            return str(socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)[0][4][0])
+        except (OSError, UnicodeError):
+            raise CommandFailed(f"the name {name} cannot be resolved; check this host's DNS and run again", name) from None
 
     def mode(self, path: str) -> Optional[os.stat_result]:
         """Status of a path without following links, None when there is none."""

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import Any, ContextManager, Dict, List, Mapping, Optional
 
-from ..errors import CommandFailed, ControllerError, InvalidInput, StateRefused
+from ..errors import ControllerError, InvalidInput, StateRefused
 from ..formats import wireguard
 from ..host import Host
 from ..models import fields
 from ..models import join as rules
 from ..models.join import Membership
-from ..models.target import Url
+from ..models.target import Endpoint, Url
 from . import controller, memberships, system, tunnel
 
 Memberships = Dict[str, Membership]
@@ -212,13 +211,5 @@ class MeshEngine:
         current = wireguard.peer_endpoint(self._config() or "")
         if current and known and known.answer and known.answer.endpoint == endpoint:
             return current
-        return wireguard.endpoint_text(resolve(endpoint.host), endpoint)
-
-
-def resolve(name: str) -> str:
-    """First address of a host name."""
-    try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)[0][4][0])
-    except OSError:
-        raise CommandFailed(f"the tunnel's endpoint {name} cannot be resolved; check this host's DNS and run again",
-                            "endpoint") from None
+        address = fields.unicast("answer.endpoint", self.host.resolve(endpoint.host))
+        return str(Endpoint(str(address), endpoint.port))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
 from ..models.join import Membership
-from ..models.target import Endpoint
 
 NOTICE = "# Written by edge.gateway.wg_join; a change made here is undone by its next run."
 
@@ -88,8 +87,3 @@ def parse_dump(text: str) -> Link:
         peers.append(Peer(key, endpoint, tuple(sorted(allowed.split(","))) if allowed != "(none)" else (),
                           int(handshake), int(received), int(sent), 0 if keepalive == "off" else int(keepalive)))
     return Link(lines[0][1], int(lines[0][2]), tuple(peers))
-
-
-def endpoint_text(address: str, endpoint: Endpoint) -> str:
-    """An endpoint whose host has been resolved to an address."""
-    return str(Endpoint(address, endpoint.port))
