@@ -59,7 +59,7 @@ def violations(layer: str, text: str) -> list[str]:
 @pytest.mark.parametrize("layer", FORBIDDEN)
 def test_layers_import_only_downwards(layer: str) -> None:
     """No file of a layer reaches up, or around Host."""
-    wrong = {path.name: found for path in sources(layer) 
+    wrong = {path.name: found for path in sources(layer)
              if (found := set(violations(layer, path.read_text())) - EXCEPTIONS.get(path.name, set()))}
     assert not wrong
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Callable, ContextManager, Dict, List, Mapping
+from typing import Callable, ContextManager, Dict, List, Mapping, Set
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
@@ -66,7 +66,7 @@ class MemoryEngine:
     def confirm(self, before: Items, after: Items) -> None:
         self.calls.append("confirm")
 
-    def finish(self, before: Items, after: Items) -> None:
+    def finish(self, before: Items, after: Items, touched: Set[str]) -> None:
         self.calls.append("finish")
 
 

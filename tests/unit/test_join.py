@@ -16,13 +16,14 @@ from unit.samples import ANSWER, KEY, OTHER_KEY, refusal
 TASK: Dict[str, Any] = {
     "node_id": "edge", "controller_url": "http://10.0.0.1:9000", "interface": "wg0", "state": "joined", "join_answer": None,
 }
+OWN_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 LAN = ["127.0.0.1/8", "::1/128", "10.9.0.2/24", "2001:db8::2/64"]
 INJECTED = f"203.0.113.7:51820\n[Interface]\nPreUp=touch /tmp/pwned\n[Peer]\nPublicKey={KEY}"
 
 
 def check_networks(item: Membership, lan: List[str], way_in: Optional[str], allow_default_route: bool) -> None:
     """The check of a first join."""
-    rules.check_networks(item, None, rules.Surroundings(frozenset(lan), way_in), allow_default_route)
+    rules.check_networks(item, None, rules.Surroundings(frozenset(lan), frozenset(), way_in), allow_default_route)
 
 
 
@@ -109,15 +110,28 @@ def test_membership_round_trip() -> None:
 def test_another_identity_is_refused(changes: Dict[str, Any]) -> None:
     """A repeated join that changes our address or the controller's key needs rejoin; old and new are shown."""
     (name, _value), = changes.items()
-    message = refusal(rules.check_same, answer(), answer(**changes))
+    message = refusal(rules.check_identity, member(**changes), member(), OWN_KEY)
     assert "rejoin" in message and str(ANSWER[name]) in message and str(changes[name]) in message
 
 
 @pytest.mark.parametrize("changes", [{}, {"allowed_ips": "10.60.0.0/16"}, {"endpoint": "203.0.113.8:51820"}])
 def test_the_same_identity_is_fine(changes: Dict[str, Any]) -> None:
     """Networks and the endpoint may move; a first answer has nothing to differ from."""
-    rules.check_same(answer(), answer(**changes))
-    rules.check_same(None, answer(**changes))
+    rules.check_identity(member(**changes), member(), OWN_KEY)
+    rules.check_identity(member(node_ip="10.50.0.6", **changes), None, "")
+
+
+def test_our_own_key_is_refused() -> None:
+    """A reflected key makes a tunnel to nobody, also where another identity would be accepted."""
+    assert "own key" in refusal(rules.check_identity, member(), None, ANSWER["controller_pubkey"])
+
+
+def test_a_route_of_someone_else_is_refused() -> None:
+    """The host reaches that network another way already; a wider route of its own is no obstacle."""
+    around = rules.Surroundings(frozenset(), frozenset({"10.60.0.0/16", "10.0.0.0/8"}))
+    refusal(rules.check_networks, member(allowed_ips="10.50.0.0/24,10.60.0.0/16"), None, around, False)
+    rules.check_networks(member(allowed_ips="10.50.0.0/24,10.60.0.0/16"), member(allowed_ips="10.60.0.0/16"), around, False)
+    rules.check_networks(member(), None, around, False)
 
 
 @pytest.mark.parametrize("networks", [

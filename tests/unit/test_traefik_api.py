@@ -11,14 +11,20 @@ import time
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import Router, TraefikApi
+from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import Reported, TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, Unreachable, VerifyFailed
+from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik import Router
+from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import Url
 from unit.samples import one_sentence
 from unit.servers import Handler, Server, replies, serving
 
+ROUTE = Route.parse({"route_id": "web", "hostname": "a.test", "target_url": "http://10.50.0.12:8080"})
 RULE = "Host(`a.test`)"
-ENABLED: Dict[str, Any] = {"name": "web@file", "rule": RULE, "status": "enabled", "provider": "file"}
+ENABLED: Dict[str, Any] = {"name": "web@file", "rule": RULE, "entryPoints": ["websecure"], "service": "web", "tls": {"options": "default"},
+                           "status": "enabled", "provider": "file"}
+SERVICE: Dict[str, Any] = {"name": "web@file", "loadBalancer": {"servers": [{"url": "http://10.50.0.12:8080"}]}, "provider": "file"}
+WANTED = Router(RULE, ("websecure",), "web")
 
 
 def api_of(server: Server) -> TraefikApi:
@@ -30,6 +36,18 @@ def api_of(server: Server) -> TraefikApi:
 def answering(*documents: Any) -> Iterator[TraefikApi]:
     """An API that answers these documents, one after the other."""
     with serving(replies(*[(200, {}, json.dumps(document).encode()) for document in documents])) as server:
+        yield api_of(server)
+
+
+@contextlib.contextmanager
+def serving_routes(*rounds: Any, services: Any = (SERVICE,)) -> Iterator[TraefikApi]:
+    """An API whose routers change from one look to the next; the last state stays."""
+    looks: List[Any] = list(rounds)
+
+    def react(handler: Handler, _number: int) -> None:
+        document = list(services) if "/services" in handler.path else looks.pop(0) if len(looks) > 1 else looks[0]
+        handler.reply(200, {}, json.dumps(document).encode())
+    with serving(react) as server:
         yield api_of(server)
 
 
@@ -52,7 +70,7 @@ def test_routers_of_the_file_provider() -> None:
     """Internal routers, and those of other providers with the same name, are not ours."""
     disabled = {**ENABLED, "name": "bad@file", "status": "disabled", "error": ["no such entrypoint"]}
     with answering([ENABLED, disabled, {**ENABLED, "name": "api@internal"}, {**ENABLED, "name": "web@docker", "rule": "x"}]) as api:
-        assert api.routers() == {"web": Router(RULE, "enabled", ()), "bad": Router(RULE, "disabled", ("no such entrypoint",))}
+        assert api.routers() == {"web": Reported(WANTED, "enabled", ()), "bad": Reported(WANTED, "disabled", ("no such entrypoint",))}
 
 
 @pytest.mark.parametrize("reply", [
@@ -77,7 +95,8 @@ def test_routers_from_something_that_is_not_traefik(document: Any) -> None:
     """Another shape is told or ignored, never a crash."""
     with answering(document) as api:
         try:
-            assert api.routers().get("web") in (None, Router("", "", ()), Router(RULE, "enabled", ()))
+            found = api.routers().get("web")
+            assert found is None or not found.errors
         except GatewayError as problem:
             one_sentence(problem.message)
 
@@ -94,15 +113,15 @@ def test_wait_returns_when_all_is_live_and_the_rest_gone() -> None:
     """The router first, with its old rule for a while; the removed one still there for a while."""
     old = {**ENABLED, "rule": "Host(`old.test`)"}
     leaving = {**ENABLED, "name": "gone@file"}
-    with answering([leaving], [old, leaving], [ENABLED, leaving], [ENABLED]) as api:
-        api.wait({"web": RULE}, {"gone"}, 5)
+    with serving_routes([leaving], [old, leaving], [ENABLED, leaving], [ENABLED]) as api:
+        api.wait([ROUTE], {"gone"}, 5)
 
 
 def test_wait_for_nothing_asks_for_nothing_more_than_once() -> None:
     """A run that changes nothing must not cost a wait."""
     start = time.monotonic()
-    with answering([]) as api:
-        api.wait({}, set(), 5)
+    with serving_routes([]) as api:
+        api.wait([], set(), 5)
     assert time.monotonic() - start < 1
 
 
@@ -121,10 +140,35 @@ TROUBLE: List[Any] = [
 def test_wait_ends_with_traefiks_own_reason(document: Any, shown: str) -> None:
     """After the time given, in one line."""
     start = time.monotonic()
-    with answering(document) as api, pytest.raises(VerifyFailed) as caught:
-        api.wait({"web": RULE}, {"gone"}, 0.3)
+    with serving_routes(document) as api, pytest.raises(VerifyFailed) as caught:
+        api.wait([ROUTE], {"gone"}, 0.3, ["mine.yml"])
     assert shown in one_sentence(caught.value.message)
-    assert 0.25 < time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 1.5
+
+
+@pytest.mark.parametrize("change", [
+    {"rule": "Host(`b.test`)"}, {"entryPoints": ["web"]}, {"tls": {"certResolver": "le"}}, {"service": "other"},
+])
+def test_wait_looks_at_all_that_a_route_decides(change: Dict[str, Any]) -> None:
+    """An old router with the same rule is still the old one; the file that may be in the way is named."""
+    with serving_routes([{**ENABLED, **change}]) as api, pytest.raises(VerifyFailed) as caught:
+        api.wait([ROUTE], (), 0.1, ["mine.yml"])
+    assert "mine.yml" in caught.value.message
+
+
+def test_wait_looks_at_the_targets() -> None:
+    """The router is right at once when only the target changes; the service is not."""
+    old = {**SERVICE, "loadBalancer": {"servers": [{"url": "http://10.50.0.13:8080"}]}}
+    with serving_routes([ENABLED], services=[old]) as api, pytest.raises(VerifyFailed):
+        api.wait([ROUTE], (), 0.1)
+
+
+def test_wait_does_not_wait_for_what_traefik_has_refused() -> None:
+    """It has read the route and says no: that will not change by itself."""
+    start = time.monotonic()
+    with serving_routes([{**ENABLED, "status": "disabled", "error": ["no"]}]) as api, pytest.raises(VerifyFailed, match="refuses"):
+        api.wait([ROUTE], (), 10)
+    assert time.monotonic() - start < 2
 
 
 def test_wait_when_traefik_goes_away() -> None:
@@ -133,4 +177,4 @@ def test_wait_when_traefik_goes_away() -> None:
         if number == 1:
             handler.reply(200, {}, b"[]")
     with serving(react) as server:
-        unreachable(lambda: api_of(server).wait({"web": RULE}, set(), 5))
+        unreachable(lambda: api_of(server).wait([ROUTE], set(), 5))

@@ -46,10 +46,38 @@ def test_rule(changes: Dict[str, Any], rule: str) -> None:
 
 def test_router_and_service() -> None:
     """One router and one service under the route's name, several servers share the load."""
-    http = http_of(of(target_url=["http://10.50.0.12:8080", "h2c://[fd00::1]:9000"], entrypoint=["web", "internal"]))
-    assert http["routers"]["web"]["service"] == "web" and http["routers"]["web"]["entryPoints"] == ["web", "internal"]
+    http = http_of(of(target_url=["http://10.50.0.12:8080", "h2c://[fd00::1]:9000"], entrypoint=["websecure", "internal"]))
+    assert list(http["routers"]) == ["web"]
+    assert http["routers"]["web"]["service"] == "web" and http["routers"]["web"]["entryPoints"] == ["websecure", "internal"]
     assert http["services"] == {"web": {"loadBalancer": {"servers": [{"url": "http://10.50.0.12:8080"},
     {"url": "h2c://[fd00::1]:9000"}]}}}
+
+
+def test_two_routers_where_plain_and_tls_are_named() -> None:
+    """A router serves one or the other; the second one has a name that no id can have."""
+    made = http_of(of(entrypoint=["web", "websecure"], certresolver="le"))["routers"]
+    assert {name: (entry["entryPoints"], entry.get("tls")) for name, entry in made.items()} == {
+        "web": (["websecure"], {"certResolver": "le"}), "web-HTTP": (["web"], None)}
+    assert {entry["service"] for entry in made.values()} == {"web"}
+
+
+def rank(**changes: Any) -> int:
+    """What Traefik ranks a route by: the priority in the file, else the length of the rule."""
+    router = http_of(of(**changes))["routers"]["web"]
+    return int(router.get("priority", len(router["rule"])))
+
+
+@pytest.mark.parametrize(("winner", "loser"), [
+    ({"hostname": "exact.wild.test"}, {"hostname": "*.wild.test"}),
+    ({"hostname": "a.b"}, {"hostname": "*.b", "path_prefix": "/a/b/c/d/e/f/g/h/i/j/k"}),
+    ({"hostname": "*.b", "path_prefix": "/api"}, {"hostname": "*.b"}),
+    ({"hostname": "a.test", "path_prefix": "/api"}, {"hostname": ["a.test", "b.test", "c.test"]}),
+    ({"hostname": ["a.test", "b.test"], "path_prefix": "/api"}, {"hostname": "a.test"}),
+    ({"hostname": "a.test", "path_prefix": "/api/v2"}, {"hostname": ["a.test", "b.test"], "path_prefix": "/api"}),
+])
+def test_the_more_specific_route_wins(winner: Dict[str, Any], loser: Dict[str, Any]) -> None:
+    """Exact name over wildcard, then the longer path, however many names a route has."""
+    assert rank(**winner) > rank(**loser)
 
 
 @pytest.mark.parametrize(("changes", "tls"), [

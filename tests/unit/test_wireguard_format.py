@@ -66,10 +66,11 @@ def test_strip_keeps_what_syncconf_needs() -> None:
 
 
 def test_what_makes_it_anew() -> None:
-    """Address and MTU are wg-quick's; the rest changes in place."""
-    def of(**changes: Any) -> Dict[str, str]:
-        return wireguard.addresses(wireguard.render(member(**changes), PRIVATE, "203.0.113.7:51820"))
+    """Address, MTU and the default route are wg-quick's; the rest changes in place."""
+    def of(**changes: Any) -> object:
+        return wireguard.set_up_once(wireguard.render(member(**changes), PRIVATE, "203.0.113.7:51820"))
     assert of() == of(persistent_keepalive=5) == of(listen_port=5) == of(allowed_ips=["10.0.0.0/8"])
+    assert of() != of(allowed_ips=["0.0.0.0/0"]) != of(allowed_ips=["::/0"])
     assert of() != of(mtu=1400) and of() != of(answer={**ANSWER, "node_ip": "10.50.0.6"})
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import Any, Callable, ContextManager, Dict, Generic, List, Mapping, Protocol, TypeVar
+from typing import Any, Callable, ContextManager, Dict, Generic, List, Mapping, Protocol, Set, TypeVar
 
 from .errors import GatewayError, VerifyFailed
 
@@ -57,8 +57,8 @@ class Engine(Protocol[Item]):
     def confirm(self, before: Items[Item], after: Items[Item]) -> None:
         """Raise unless the system itself says that the objects work."""
 
-    def finish(self, before: Items[Item], after: Items[Item]) -> None:
-        """Clear away what the change has left behind, such as stale flows."""
+    def finish(self, before: Items[Item], after: Items[Item], touched: Set[str]) -> None:
+        """Clear away what the change has left behind, such as stale flows of the ids that it touched."""
 
 
 Edit = Callable[[Items[Item]], Items[Item]]
@@ -105,6 +105,13 @@ class Plan(Generic[Item]):
         """Ids that were asked for and stay as they are, but were not in effect that way."""
         return sorted(name for name in set(self.before) & set(self.after)
                       if self.before[name] == self.after[name] and self.drifted(name))
+
+    @property
+    def touched(self) -> Set[str]:
+        """Ids whose effect differs after the run: all of them when a part that they share was not in effect."""
+        if any(is_part(name) and self.drifted(name) for name in self.wanted):
+            return set(self.before) | set(self.after)
+        return {*self.added, *self.updated, *self.removed, *self.repaired}
 
     def drifted(self, name: str) -> bool:
         """Whether an object or part was not in effect as it had been asked for."""
@@ -170,7 +177,7 @@ def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
         plan = replace(plan, after=settled, wanted=engine.render(settled))
     if plan.changed:
         _commit(engine, plan)
-        engine.finish(plan.before, plan.after)
+        engine.finish(plan.before, plan.after, plan.touched)
     else:
         engine.confirm(plan.before, plan.after)
     return plan

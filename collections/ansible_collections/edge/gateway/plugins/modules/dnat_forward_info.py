@@ -66,8 +66,8 @@ def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The forwards and whether they are in effect."""
     engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"])
     wanted = engine.load()
-    live, right = engine.read(), engine.render(wanted)
-    forwards = [{**item.as_dict(), "active": live.get(name) == right[name]} for name, item in sorted(wanted.items())]
+    active = engine.active(wanted)
+    forwards = [{**item.as_dict(), "active": active[name]} for name, item in sorted(wanted.items())]
     return {"changed": False, "backend": engine.backend.name, "forwards": forwards}
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import stat
-from typing import ContextManager, List, Mapping, Optional
+from typing import ContextManager, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused
 from ..host import Host
@@ -87,5 +87,5 @@ class ConfigFileEngine:
     def confirm(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """Reading back is the confirmation."""
 
-    def finish(self, before: ConfigFiles, after: ConfigFiles) -> None:
+    def finish(self, before: ConfigFiles, after: ConfigFiles, touched: Set[str]) -> None:
         """Nothing is left behind."""

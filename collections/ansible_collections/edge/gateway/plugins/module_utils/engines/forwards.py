@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, List, Mapping, Optional, Type
+from typing import ContextManager, Dict, List, Mapping, Optional, Set, Type
 
 from ..errors import InvalidInput
 from ..host import Host
@@ -67,6 +67,12 @@ class ForwardEngine:
             wanted[FORWARDING_PART] = True
         return wanted
 
+    def active(self, items: Forwards) -> Dict[str, bool]:
+        """Whether each forward carries traffic: its own rules and those that all share are in effect."""
+        live, right = self.read(), self.render(items)
+        shared = all(live[part] == right.get(part, live[part]) for part in (TABLE_PART, FORWARDING_PART))
+        return {name: shared and live.get(name) == right[name] for name in items}
+
     def describe(self, item: Forward) -> str:
         """One line of a diff."""
         return str(item)
@@ -109,11 +115,10 @@ class ForwardEngine:
             self.warnings.append(f"{BOOT_UNIT} is not installed: the forwards do not survive a reboot; "
                                  "apply the role edge.gateway.firewall")
 
-    def finish(self, before: Forwards, after: Forwards) -> None:
+    def finish(self, before: Forwards, after: Forwards, touched: Set[str]) -> None:
         """Cut UDP flows of the ports that changed, or they keep their old way."""
-        touched = [item for side, other in ((before, after), (after, before)) for name, item in side.items()
-                   if other.get(name) != item]
-        ports = [("udp", item.public_port) for item in touched if "udp" in item.protocols]
+        ports = [("udp", side[name].public_port) for side in (before, after) for name in touched
+                 if name in side and "udp" in side[name].protocols]
         self.warnings += conntrack.cut(self.host, ports)
 
 

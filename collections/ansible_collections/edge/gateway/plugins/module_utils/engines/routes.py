@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import stat
-from typing import Collection, ContextManager, Dict, List, Mapping, Optional
+from typing import Collection, ContextManager, Dict, Iterable, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused, Unreachable
 from ..formats import traefik
@@ -18,6 +18,7 @@ from .traefik_api import TraefikApi
 
 MODE = 0o640
 SUFFIX = ".yml"
+LOADED = (".yml", ".yaml", ".toml")
 
 
 class RouteEngine:
@@ -110,11 +111,10 @@ class RouteEngine:
     def confirm(self, before: Routes, after: Routes) -> None:
         """Raise unless Traefik reports the watched routes enabled with their rules, and the removed ones gone."""
         if self.api:
-            rules_by_name = {name: traefik.rule(item) for name, item in after.items()
-                             if name in self.watched or before.get(name) != item}
-            self.api.wait(rules_by_name, set(before) - set(after), self.wait_timeout)
+            watched = [item for name, item in sorted(after.items()) if name in self.watched or before.get(name) != item]
+            self.api.wait(watched, set(before) - set(after), self.wait_timeout, self._foreign())
 
-    def finish(self, before: Routes, after: Routes) -> None:
+    def finish(self, before: Routes, after: Routes, touched: Set[str]) -> None:
         """Nothing is left behind."""
 
     def live(self, routes: Routes) -> Dict[str, str]:
@@ -125,7 +125,8 @@ class RouteEngine:
             routers = self.api.routers()
         except Unreachable:
             return dict.fromkeys(routes, "unknown")
-        return {name: routers[name].status if name in routers else "missing" for name in routes}
+        return {name: _worst(routers[part].status if part in routers else "missing" for part in traefik.routers(item))
+                for name, item in routes.items()}
 
     def _ours(self) -> Dict[str, str]:
         """Text of the files that carry our marker, by route id."""
@@ -140,7 +141,17 @@ class RouteEngine:
                 found[name[:-len(SUFFIX)]] = text
         return found
 
+    def _foreign(self) -> List[str]:
+        """Names of the files that Traefik loads too, and that are not ours."""
+        ours = {name + SUFFIX for name in self._ours()}
+        return [name for name in self.host.names(self.directory) if name.lower().endswith(LOADED) and name not in ours]
+
     def _group(self) -> int:
         """Group of the directory: the role gives it to Traefik's user."""
         status = self.host.mode(self.directory)
         return status.st_gid if status else 0
+
+
+def _worst(statuses: Iterable[str]) -> str:
+    """The status of a route with several routers."""
+    return next((status for status in statuses if status != "enabled"), "enabled")

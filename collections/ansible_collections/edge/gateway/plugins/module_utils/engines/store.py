@@ -85,10 +85,13 @@ class Store:
     def save(self, entries: List[Dict[str, Any]]) -> None:
         """Replace the file; what stood there becomes the previous version."""
         self.host.make_directory(self.directory)
+        text = dump({"schema": SCHEMA, self.noun: entries}).encode()
         current = self.host.read(self.path)
-        if current is not None:
+        # a repair, or taking a failed change back, must not push a good version out
+        if current is not None and text not in (current, self.host.read(self.previous)):
             self.host.write(self.previous, current.decode("utf-8", "replace"))
-        self.host.write(self.path, dump({"schema": SCHEMA, self.noun: entries}))
+        if text != current:
+            self.host.write(self.path, text.decode())
 
     def clear(self) -> None:
         """Remove both versions: nothing was ever asked for."""

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from ..errors import GatewayError, StateRefused
 from ..formats.procnet import listening_ports
@@ -50,6 +51,14 @@ def addresses(host: Host, leave_out: str = "") -> Set[str]:
     return {f"{entry['local']}/{entry['prefixlen']}" for link in ip_json(host, "address", "show")
             if link["ifname"] != leave_out
             for entry in link.get("addr_info", []) if "local" in entry and entry.get("scope") != "link"}
+
+
+def routes(host: Host, leave_out: str = "") -> FrozenSet[str]:
+    """Networks that the main table routes elsewhere than to one interface, the default routes aside."""
+    return frozenset(
+        str(ipaddress.ip_network(route["dst"])) for family in ("-4", "-6")
+        for route in ip_json(host, family, "route", "show", "table", "main")
+        if route.get("dev") != leave_out and route["dst"] != "default" and route.get("type", "unicast") == "unicast")
 
 
 def own_addresses(host: Host) -> Set[str]:

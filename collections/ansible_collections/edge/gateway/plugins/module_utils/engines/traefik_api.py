@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import Dict, Iterable, Mapping, Tuple
+from typing import Any, Collection, Dict, Iterator, Tuple
 
 from ..errors import Unreachable, VerifyFailed
+from ..formats import traefik
+from ..formats.traefik import Router
+from ..models.route import Route
 from ..models.target import Url
 from .http import ExchangeFailed, exchange
 
@@ -21,10 +24,10 @@ REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
-class Router:
+class Reported:
     """One router as Traefik reports it; ``status`` is enabled, disabled or warning."""
 
-    rule: str
+    router: Router
     status: str
     errors: Tuple[str, ...]
 
@@ -64,44 +67,75 @@ class TraefikApi:
             raise self._unreachable("the answer is not Traefik's")
         return version
 
-    def routers(self) -> Dict[str, Router]:
+    def routers(self) -> Dict[str, Reported]:
         """HTTP routers of the file provider by name."""
-        document = self.get("/api/http/routers?per_page=100000")
+        found = {}
+        for name, entry in self._of_the_file_provider("routers"):
+            errors, tls = entry.get("error"), entry.get("tls")
+            router = Router(str(entry.get("rule", "")), _strings(entry.get("entryPoints")), str(entry.get("service", "")),
+                            str(tls.get("certResolver", "")) if isinstance(tls, dict) else "")
+            found[name] = Reported(router, str(entry.get("status", "")), _strings(errors))
+        return found
+
+    def services(self) -> Dict[str, Tuple[str, ...]]:
+        """URLs of the servers of each HTTP service of the file provider."""
+        found = {}
+        for name, entry in self._of_the_file_provider("services"):
+            balancer = entry.get("loadBalancer")
+            listed = balancer.get("servers") if isinstance(balancer, dict) else None
+            found[name] = tuple(str(server.get("url", "")) for server in listed or [] if isinstance(server, dict))
+        return found
+
+    def _of_the_file_provider(self, kind: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
+        document = self.get(f"/api/http/{kind}?per_page=100000")
         if not isinstance(document, list) or not all(isinstance(entry, dict) for entry in document):
             raise self._unreachable("the answer is not Traefik's")
-        routers = {}
         for entry in document:
             name, _at, provider = str(entry.get("name", "")).partition("@")
-            errors = entry.get("error")
             if provider == "file":
-                routers[name] = Router(str(entry.get("rule", "")), str(entry.get("status", "")),
-                                       tuple(map(str, errors)) if isinstance(errors, list) else ())
-        return routers
+                yield name, entry
 
-    def wait(self, rules: Mapping[str, str], gone: Iterable[str], timeout: float) -> None:
-        """Return when every router is enabled with its rule, and the others are gone.
+    def wait(self, routes: Collection[Route], gone: Collection[str], timeout: float, suspects: Collection[str] = ()) -> None:
+        """Return when every route is enabled as it was written, and the others are gone.
 
         Args:
-            rules: rule by router name.
+            gone: ids of removed routes.
             timeout: seconds.
+            suspects: files of others, one of which may keep Traefik from loading any.
 
         Raises:
-            VerifyFailed: time is up; it carries Traefik's own reason.
+            VerifyFailed: Traefik has read a route and refuses it, or time is up; it carries Traefik's own reason.
         """
         end = time.monotonic() + timeout
-        gone = set(gone)
         while True:
-            routers = self.routers()
-            waiting = [name for name, rule in sorted(rules.items())
-                       if name not in routers or routers[name].rule != rule or routers[name].status != "enabled"]
-            waiting += sorted(gone & set(routers))
-            if not waiting:
+            routers, services = self.routers(), self.services()
+            waiting = next((route.route_id for route in routes if not _is_served(route, routers, services)), None)
+            waiting = waiting or next((name for name in sorted(gone) if name in routers or f"{name}-HTTP" in routers), None)
+            if waiting is None:
                 return
             if time.monotonic() >= end:
-                name = waiting[0]
-                errors = routers[name].errors if name in routers and name in rules else ()
-                reason = " ".join("; ".join(errors).split())[:REASON_LENGTH]
-                raise VerifyFailed(f"Traefik does not report route {name} {'live' if name in rules else 'gone'} after "
-                                   f"{timeout:.0f} seconds ({reason or 'see journalctl -u traefik'}); the files are as "
-                                   "they were before, correct the cause and run again", name)
+                raise VerifyFailed(f"Traefik does not report route {waiting} {'gone' if waiting in gone else 'live'} after "
+                                   f"{timeout:.0f} seconds ({_doubt(suspects)}see journalctl -u traefik); the files are as "
+                                   "they were before, correct the cause and run again", waiting)
             time.sleep(POLL_SECONDS)
+
+
+def _is_served(route: Route, routers: Dict[str, Reported], services: Dict[str, Tuple[str, ...]]) -> bool:
+    """Whether Traefik serves a route as it was written; raises when it has read it and refuses."""
+    for name, wanted in traefik.routers(route).items():
+        reported = routers.get(name)
+        if reported is None or reported.router != wanted:
+            return False
+        if reported.status != "enabled":
+            reason = " ".join("; ".join(reported.errors).split())[:REASON_LENGTH]
+            raise VerifyFailed(f"Traefik refuses route {route.route_id} ({reason or reported.status}); the files are as they "
+                               "were before, correct the route and run again", route.route_id)
+    return services.get(route.route_id) == traefik.servers(route)
+
+
+def _doubt(suspects: Collection[str]) -> str:
+    return f"a broken file stops all loading, look at {', '.join(suspects)}; " if suspects else ""
+
+
+def _strings(value: object) -> Tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

@@ -25,11 +25,13 @@ class Running:
     """What a tunnel is, apart from what changes by itself (handshakes, counters, the peer's roaming endpoint).
 
     Attributes:
+        is_up: whether the interface passes traffic.
         peers: (public key, allowed networks, keepalive in seconds) of each.
         starts_at_boot: None where systemd does not run the host.
     """
 
     public_key: str
+    is_up: bool
     listen_port: Optional[int]
     peers: Tuple[Tuple[str, Tuple[str, ...], int], ...]
     addresses: FrozenSet[str]
@@ -66,7 +68,7 @@ class Tunnel:
         addresses = frozenset(f"{entry['local']}/{entry['prefixlen']}" for info in details
                               for entry in info.get("addr_info", []) if "local" in entry and entry.get("scope") != "link")
         return Running(
-            public_key=link.public_key,
+            public_key=link.public_key, is_up="UP" in (details[0].get("flags", []) if details else []),
             listen_port=link.listen_port if "\nListenPort = " in text else None,
             peers=tuple((peer.public_key, peer.allowed_ips, peer.keepalive) for peer in link.peers),
             addresses=addresses, routes=self._routes(),
@@ -79,7 +81,7 @@ class Tunnel:
         peer = (item.settled.controller_pubkey, tuple(sorted(item.routes)), item.persistent_keepalive)
         length = ipaddress.ip_address(item.settled.node_ip).max_prefixlen
         return Running(
-            public_key=public_key, listen_port=item.listen_port or None, peers=(peer,),
+            public_key=public_key, is_up=True, listen_port=item.listen_port or None, peers=(peer,),
             addresses=frozenset({f"{item.settled.node_ip}/{length}"}),
             # wg-quick routes a default network by a rule and a table of its own
             routes=frozenset(network for network in item.routes if not network.endswith("/0")),
@@ -99,10 +101,11 @@ class Tunnel:
 
         Args:
             text: the content of the file.
-            anew: whether addresses or the MTU differ, which only wg-quick sets.
+            anew: whether the file differs in what only wg-quick sets.
         """
         running = self.read()
-        if running is None or anew or running.addresses != wanted.addresses or running.mtu != wanted.mtu:
+        set_up_once = (wanted.is_up, wanted.addresses, wanted.mtu)
+        if running is None or anew or (running.is_up, running.addresses, running.mtu) != set_up_once:
             self._start(running is not None)
             return
         if wanted.starts_at_boot and not running.starts_at_boot:
@@ -143,3 +146,5 @@ class Tunnel:
             self.host.run(["systemctl", "disable", "--now", self.unit], check=False)
         if self.dump() is not None:
             self.host.run(["wg-quick", "down", self.config_file], check=False)
+        if self.dump() is not None:         # without its file wg-quick does not know it
+            self.host.run(["ip", "link", "delete", "dev", self.interface], check=False)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
-from typing import Any, ContextManager, Dict, List, Mapping, Optional
+from typing import Any, ContextManager, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..errors import ControllerError, InvalidInput, StateRefused
 from ..formats import wireguard
@@ -18,6 +19,7 @@ from ..models.target import Endpoint, Url
 from . import controller, memberships, system, tunnel
 
 Memberships = Dict[str, Membership]
+SECRET_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class MeshEngine:
         if text is None and not self.load():
             raise StateRefused(f"interface {self.interface} exists, but was not set up by edge.gateway; "
                                "choose another interface", self.interface)
-        return {self.interface: (text, running)}
+        return {self.interface: (text, running, self._modes())}
 
     def render(self, items: Memberships) -> Mapping[str, object]:
         """The file and the tunnel that a membership needs; a stand-in while the controller has not answered."""
@@ -88,7 +90,7 @@ class MeshEngine:
                 continue
             private_key = self._private_key()
             text = wireguard.render(item, private_key, self._endpoint(item))
-            wanted[name] = (text, self.tunnel.wanted(item, self._public_key(private_key)))
+            wanted[name] = (text, self.tunnel.wanted(item, self._public_key(private_key)), (SECRET_MODE, SECRET_MODE))
         return wanted
 
     def describe(self, item: Membership) -> str:
@@ -103,8 +105,11 @@ class MeshEngine:
             if before.get(name) != item:
                 connection = system.way_in(self.host)
                 around = rules.Surroundings(frozenset(system.addresses(self.host, leave_out=self.interface)),
+                                            system.routes(self.host, leave_out=self.interface),
                                             connection[0] if connection else None)
                 rules.check_networks(item, before.get(name), around, self.options.allow_default_route)
+                rules.check_identity(item, None if self.options.rejoin else before.get(name),
+                                     self._public_key(self._private_key()))
 
     def ready(self, after: Memberships) -> None:
         """Raise without the tools."""
@@ -121,11 +126,6 @@ class MeshEngine:
                 settled[name] = item
             else:
                 settled[name] = self._ask(item, item.controller_url, self.options.asking, public_key)
-            if not self.options.rejoin:
-                old = before.get(name)
-                new = settled[name].answer
-                if new is not None:
-                    rules.check_same(old.answer if old else None, new)
         return settled
 
     def _ask(self, item: Membership, url: Url, asking: controller.Asking, public_key: str) -> Membership:
@@ -154,15 +154,14 @@ class MeshEngine:
         text = wireguard.render(item, self._private_key(), self._endpoint(item))
         self.host.make_directory(self.config_dir)
         old = self._config()
-        if text != old:
-            self.host.write(self.config_file, text)
+        self._keep_private(text)
         self.tunnel.apply(text, self.tunnel.wanted(item, self._public_key(self._private_key())),
-                          anew=old is None or wireguard.addresses(old) != wireguard.addresses(text))
+                          anew=old is None or wireguard.set_up_once(old) != wireguard.set_up_once(text))
 
     def confirm(self, before: Memberships, after: Memberships) -> None:
         """Reading the tunnel back is the confirmation; a handshake needs traffic, gateway_health looks at it."""
 
-    def finish(self, before: Memberships, after: Memberships) -> None:
+    def finish(self, before: Memberships, after: Memberships, touched: Set[str]) -> None:
         """Nothing is left behind."""
 
     def report(self, item: Optional[Membership]) -> Dict[str, Any]:
@@ -173,6 +172,19 @@ class MeshEngine:
             "node_ip": answer.node_ip if answer else "", "controller_pubkey": answer.controller_pubkey if answer else "",
             "endpoint": str(answer.endpoint) if answer else "", "allowed_ips": list(item.routes) if item else [],
         }
+
+    def _modes(self) -> Tuple[Optional[int], ...]:
+        """Permission bits of the two files that hold the private key."""
+        found = (self.host.mode(path) for path in (self.config_file, self.key_file))
+        return tuple(stat.S_IMODE(status.st_mode) if status else None for status in found)
+
+    def _keep_private(self, text: str) -> None:
+        """Write the interface's file, and the key's again, where content or mode differ."""
+        modes = self._modes()
+        if text != self._config() or modes[0] != SECRET_MODE:
+            self.host.write(self.config_file, text, SECRET_MODE)
+        if modes[1] != SECRET_MODE:
+            self.host.write(self.key_file, self._private_key() + "\n", SECRET_MODE)
 
     def _config(self) -> Optional[str]:
         data = self.host.read(self.config_file, own=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Optional
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import GatewayError
 from ..models.fields import as_written
@@ -21,6 +22,10 @@ from .strict_json import parse_object
 
 NOTICE = "# Written by edge.gateway.traefik_route; a change made here is undone by its next run."
 MARKER = "# edge.gateway route schema 1: "
+# the entrypoint for plain HTTP; TLS ends on all others
+PLAIN = "web"
+# characters of "Host(`a`)": no exact name's rule is ranked lower
+SHORTEST_RULE = 9
 
 
 def render(route: Route) -> str:
@@ -53,13 +58,40 @@ def parse(text: str) -> Route:
     return route
 
 
+@dataclass(frozen=True)
+class Router:
+    """One router as far as this collection decides it; what Traefik's API reports is compared with it."""
+
+    rule: str
+    entrypoints: Tuple[str, ...]
+    service: str
+    certresolver: str = ""
+
+
+def routers(route: Route) -> Dict[str, Router]:
+    """The routers of a route by name. One serves either TLS or plain HTTP, so a route on both kinds of entrypoints has two."""
+    plain = tuple(name for name in route.entrypoint if name == PLAIN)
+    secure = tuple(name for name in route.entrypoint if name != PLAIN)
+    found = {}
+    if secure:
+        found[route.route_id] = Router(rule(route), secure, route.route_id, route.certresolver)
+    if plain:
+        # no id has capital letters, so this name is nobody's
+        found[route.route_id + "-HTTP" if secure else route.route_id] = Router(rule(route), plain, route.route_id)
+    return found
+
+
+def servers(route: Route) -> Tuple[str, ...]:
+    """The targets as Traefik's service lists them."""
+    return tuple(str(target) for target in route.target_url)
+
+
 def rule(route: Route) -> str:
     """The router's rule (Traefik v3 syntax). Names hold no backtick, so quoting them is safe."""
     hosts = " || ".join(_host(name) for name in route.hostname)
     if not route.path_prefix:
         return hosts
-    return f"({hosts}) && PathPrefix(`{route.path_prefix}`)" if len(route.hostname) > 1 else \
-        f"{hosts} && PathPrefix(`{route.path_prefix}`)"
+    return f"({hosts}){_path(route)}" if len(route.hostname) > 1 else hosts + _path(route)
 
 
 def _host(name: str) -> str:
@@ -68,16 +100,39 @@ def _host(name: str) -> str:
     return f"Host(`{name}`)"
 
 
+def _path(route: Route) -> str:
+    return f" && PathPrefix(`{route.path_prefix}`)" if route.path_prefix else ""
+
+
+def priority(route: Route) -> Optional[int]:
+    """What to rank the rule by, where its length, which Traefik takes, would be wrong; None where it is right.
+
+    A wildcard's rule is long, yet the exact name wins, whatever its path. Several names make a rule long, yet the one
+    with a path wins: such a route counts as if it had one name.
+    """
+    if any(name.startswith("*.") for name in route.hostname):
+        return min(1 + route.path_prefix.count("/"), SHORTEST_RULE - 1)
+    if len(route.hostname) == 1:
+        return None
+    lengths = [len(_host(name)) for name in route.hostname]
+    return max(lengths) + len(_path(route)) if route.path_prefix else min(lengths)
+
+
 def _http(route: Route) -> Dict[str, Any]:
-    router: Dict[str, Any] = {"rule": rule(route), "entryPoints": list(route.entrypoint), "service": route.route_id}
-    # "web" is the plain HTTP entrypoint; everywhere else TLS ends here, with the default certificate unless a resolver is named
-    if route.certresolver:
-        router["tls"] = {"certResolver": route.certresolver}
-    elif "web" not in route.entrypoint:
-        router["tls"] = {"options": "default"}
-    servers = [{"url": str(target)} for target in route.target_url]
     name = json.dumps(route.route_id)       # quoted: 123 and true are valid ids, but not strings in YAML
-    return {"routers": {name: router}, "services": {name: {"loadBalancer": {"servers": servers}}}}
+    rank = priority(route)
+    made: Dict[str, Any] = {}
+    for router_name, router in routers(route).items():
+        entry: Dict[str, Any] = {
+            "rule": router.rule, "entryPoints": list(router.entrypoints), "service": router.service}
+        made[json.dumps(router_name)] = entry
+        if rank is not None:
+            entry["priority"] = rank
+        # the default certificate is served unless a resolver is named
+        if router.entrypoints != (PLAIN,):
+            entry["tls"] = {"certResolver": router.certresolver} if router.certresolver else {"options": "default"}
+    urls = [{"url": url} for url in servers(route)]
+    return {"routers": made, "services": {name: {"loadBalancer": {"servers": urls}}}}
 
 
 def _yaml(value: Any, indent: int = 0, key: Optional[str] = None) -> List[str]:

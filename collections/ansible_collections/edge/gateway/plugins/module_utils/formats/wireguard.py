@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ..models.join import Membership
 
@@ -47,8 +47,9 @@ def render(membership: Membership, private_key: str, endpoint: str) -> str:
     lines += [f"ListenPort = {membership.listen_port}"] if membership.listen_port else []
     lines += [f"MTU = {membership.mtu}"] if membership.mtu else []
     lines += ["", "[Peer]", f"PublicKey = {answer.controller_pubkey}", f"Endpoint = {endpoint}",
-              f"AllowedIPs = {', '.join(membership.routes)}"]
-    lines += [f"PersistentKeepalive = {membership.persistent_keepalive}"] if membership.persistent_keepalive else []
+              f"AllowedIPs = {', '.join(membership.routes)}",
+              # also when it is 0: "wg syncconf" does not clear what the file does not name
+              f"PersistentKeepalive = {membership.persistent_keepalive}"]
     return "\n".join(lines) + "\n"
 
 
@@ -58,9 +59,14 @@ def strip(text: str) -> str:
     return "\n".join(kept) + "\n"
 
 
-def addresses(text: str) -> Dict[str, str]:
-    """What wg-quick sets itself: a change of these needs the interface to be set up anew."""
-    return {name: value for name, value in _settings(text) if name in ("Address", "MTU")}
+def set_up_once(text: str) -> List[Tuple[str, str]]:
+    """What only wg-quick can set: a change of these needs the interface to be set up anew.
+
+    The default route is among them, for which wg-quick adds rules and a table of their own.
+    """
+    default = [(name, network) for name, value in _settings(text) if name == "AllowedIPs"
+               for network in value.split(", ") if network.endswith("/0")]
+    return default + [(name, value) for name, value in _settings(text) if name in ("Address", "MTU")]
 
 
 def peer_endpoint(text: str) -> Optional[str]:

@@ -168,15 +168,22 @@ def _mtu(option: str, value: object) -> int:
     return fields.integer(option, value, 1280, 9000) if value else 0
 
 
-def check_same(known: Optional[Answer], new: Answer) -> None:
-    """Raise InvalidInput when a repeated join is answered with another identity."""
-    if known is None:
+def check_identity(new: Membership, known: Optional[Membership], public_key: str) -> None:
+    """Raise InvalidInput when an answer gives this host another identity, or reflects its own key.
+
+    Args:
+        known: the membership so far; None to accept another identity.
+        public_key: this host's own, empty before there is one.
+    """
+    if new.answer is None:
         return
+    if public_key and new.answer.controller_pubkey == public_key:
+        raise InvalidInput("answer.controller_pubkey", public_key, "is this host's own key; correct the controller")
     for name in ("node_ip", "controller_pubkey"):
-        old, now = getattr(known, name), getattr(new, name)
-        if old != now:
-            raise InvalidInput(f"answer.{name}", now, f"differs from what this host joined with ({old}); "
-                                                      "set rejoin if the controller really changed")
+        old = getattr(known.answer, name) if known and known.answer else None
+        if old is not None and old != getattr(new.answer, name):
+            raise InvalidInput(f"answer.{name}", getattr(new.answer, name), f"differs from what this host joined with ({old}); "
+                                                                            "set rejoin if the controller really changed")
 
 
 @dataclass(frozen=True)
@@ -185,10 +192,12 @@ class Surroundings:
 
     Attributes:
         host_networks: networks of the host's other interfaces, in CIDR notation.
+        routes: networks that the host reaches by routes of somebody else's.
         way_in: address that Ansible's SSH connection comes from, if there is one.
     """
 
     host_networks: FrozenSet[str]
+    routes: FrozenSet[str] = frozenset()
     way_in: Optional[str] = None
 
 
@@ -227,6 +236,9 @@ def _check_network(option: str, network: fields.Network, answer: Optional[Answer
         if _overlap(network, local):
             raise InvalidInput(option, words, f"overlaps this host's own network {local}; give the mesh other addresses, "
                                               "or set allow_default_route if you mean it")
+    if words in around.routes:
+        raise InvalidInput(option, words, "is reached by another route of this host already; remove that route, "
+                                          "or set allow_default_route if you mean it")
     if answer and _inside(answer.endpoint.host, network):
         raise InvalidInput(option, words, f"covers the tunnel's own endpoint {answer.endpoint}; correct the controller")
 

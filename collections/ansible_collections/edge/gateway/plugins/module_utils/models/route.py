@@ -49,13 +49,17 @@ class Route:
         names = tuple(_pattern(where + "hostname", name) for name in _several(where + "hostname", given["hostname"]))
         if len(set(names)) != len(names):
             raise InvalidInput(where + "hostname", given["hostname"], "names one host twice; keep one of the two")
+        entrypoints = tuple(_name(where + "entrypoint", name)
+                            for name in _several(where + "entrypoint", given.get("entrypoint") or ["websecure"]))
+        if given.get("certresolver") and set(entrypoints) == {"web"}:
+            raise InvalidInput(where + "certresolver", given["certresolver"], "is of no use on the entrypoint web, which is "
+                                                                              "plain HTTP; add websecure or leave it out")
         return cls(
             route_id=fields.identifier(where + "route_id", given["route_id"]),
             hostname=names,
             target_url=tuple(url(where + "target_url", target, ("http", "https", "h2c"))
                              for target in _several(where + "target_url", given["target_url"])),
-            entrypoint=tuple(_name(where + "entrypoint", name)
-                             for name in _several(where + "entrypoint", given.get("entrypoint") or ["websecure"])),
+            entrypoint=entrypoints,
             path_prefix=_path(where + "path_prefix", given.get("path_prefix", "")),
             certresolver=_name(where + "certresolver", given["certresolver"]) if given.get("certresolver") else "",
         )
