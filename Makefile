@@ -61,7 +61,9 @@ ruff: setup ## Python style
 
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
-	@mypy $(COLLECTION)/plugins tests/lab
+	@mypy $(COLLECTION)/plugins
+	@MYPYPATH=collections:tests mypy tests/unit tests/contract
+	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
 	$(STEP) 'ansible-lint'
