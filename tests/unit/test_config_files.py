@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -77,8 +78,10 @@ def test_life_of_a_file(place: Path) -> None:
 
 
 def test_what_others_changed_is_put_right(place: Path) -> None:
-    """Mode and group too."""
+    """Owner, mode and group too."""
     walk(wanted(place))
+    os.chown(place / "d/f", 65534, 65534)
+    assert walk(wanted(place))["updated"] == [f"{place}/d/f"] and (place / "d/f").stat().st_uid == 0
     (place / "d").chmod(0o777)
     (place / "d/f").write_text("x")
     assert walk(wanted(place))["updated"] == [f"{place}/d", f"{place}/d/f"]

@@ -6,23 +6,20 @@
 from __future__ import annotations
 
 import stat
-from typing import ContextManager, List, Mapping, Optional, Set
+from typing import List, Mapping, Optional
 
 from ..errors import InvalidInput, StateRefused
 from ..host import Host
 from ..models.config_file import ConfigFile, ConfigFiles, parents_first
+from .base import BaseEngine
 
 
-class ConfigFileEngine:
+class ConfigFileEngine(BaseEngine[ConfigFile]):
     """The given paths of one host; no other path is ever looked at."""
 
     def __init__(self, host: Host, paths: List[str]) -> None:
-        self.host, self.paths = host, paths
-        self.warnings: List[str] = []
-
-    def lock(self) -> ContextManager[None]:
-        """The host-wide lock."""
-        return self.host.lock()
+        super().__init__(host)
+        self.paths = paths
 
     def load(self) -> ConfigFiles:
         """What stands at the paths."""
@@ -32,10 +29,9 @@ class ConfigFileEngine:
         status = self.host.mode(path)
         if status is None:
             return None
-        mode, group = stat.S_IMODE(status.st_mode), self.host.group_name(status.st_gid)
-        if stat.S_ISDIR(status.st_mode):
-            return ConfigFile(path, mode, group, None)
-        return ConfigFile(path, mode, group, (self.host.read(path) or b"").decode("utf-8", "replace"))
+        text = None if stat.S_ISDIR(status.st_mode) else (self.host.read(path) or b"").decode("utf-8", "replace")
+        owner = "root" if status.st_uid == 0 else str(status.st_uid)
+        return ConfigFile(path, stat.S_IMODE(status.st_mode), self.host.group_name(status.st_gid), text, owner)
 
     def read(self) -> Mapping[str, object]:
         """The same as :meth:`load`: a file is in effect as it stands."""
@@ -44,10 +40,6 @@ class ConfigFileEngine:
     def render(self, items: ConfigFiles) -> Mapping[str, object]:
         """A file is wanted as it is."""
         return dict(items)
-
-    def describe(self, item: ConfigFile) -> str:
-        """Mode, group and content."""
-        return str(item)
 
     def check(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """Refuse to turn a file into a directory or back, and files without a directory to be in."""
@@ -65,10 +57,6 @@ class ConfigFileEngine:
             if self.host.group_id(item.group) is None:
                 raise InvalidInput("group", item.group, f"of {item.path} does not exist on this host; create it first")
 
-    def settle(self, before: ConfigFiles, after: ConfigFiles) -> ConfigFiles:
-        """Nobody outside has a say."""
-        return after
-
     def write(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """Directories first, then the files that differ; a path that is no longer wanted goes (a failed run's)."""
         live = self.load()
@@ -83,9 +71,3 @@ class ConfigFileEngine:
                 self.host.write_all(directory, {name: item.content}, item.mode, gid)
         for item in reversed(parents_first({path: item for path, item in live.items() if path not in after})):
             (self.host.remove_directory if item.content is None else self.host.remove)(item.path)
-
-    def confirm(self, before: ConfigFiles, after: ConfigFiles) -> None:
-        """Reading back is the confirmation."""
-
-    def finish(self, before: ConfigFiles, after: ConfigFiles, touched: Set[str]) -> None:
-        """Nothing is left behind."""

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, List, Mapping, Optional, Set, Type
+from typing import Dict, Mapping, Optional, Set, Type
 
 from ..errors import InvalidInput
 from ..host import Host
 from ..models import forward as rules
 from ..models.forward import Forward, Forwards
 from . import conntrack, system
+from .base import BaseEngine
 from .memberships import membership_of
 from .nftables import BOOT_FILE, NftablesBackend
 from .store import Store
@@ -21,7 +22,7 @@ BOOT_UNIT = "edge-gateway-forwards.service"
 TABLE_PART, FILE_PART, BOOT_PART, FORWARDING_PART = "(firewall table)", "(state file)", "(boot file)", "(ip_forward)"
 
 
-class ForwardEngine:
+class ForwardEngine(BaseEngine[Forward]):
     """Forwards of one host.
 
     Args:
@@ -32,15 +33,11 @@ class ForwardEngine:
 
     def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto",
                  allow_outside_mesh: bool = False) -> None:
-        self.host, self.interface, self.state_dir = host, system.mesh_interface(host, interface), state_dir
+        super().__init__(host)
+        self.interface, self.state_dir = system.mesh_interface(host, interface), state_dir
         self.allow_outside_mesh = allow_outside_mesh
         self.store = Store(host, state_dir, "forwards.json", "forwards")
         self.backend = choose_backend(host, backend)(host, self.interface)
-        self.warnings: List[str] = []
-
-    def lock(self) -> ContextManager[None]:
-        """The host-wide lock."""
-        return self.host.lock()
 
     def load(self) -> Forwards:
         """The forwards that were asked for."""
@@ -73,10 +70,6 @@ class ForwardEngine:
         shared = all(live[part] == right.get(part, live[part]) for part in (TABLE_PART, FORWARDING_PART))
         return {name: shared and live.get(name) == right[name] for name in items}
 
-    def describe(self, item: Forward) -> str:
-        """One line of a diff."""
-        return str(item)
-
     def check(self, before: Forwards, after: Forwards) -> None:
         """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh."""
         rules.check_overlaps(after.values())
@@ -95,10 +88,6 @@ class ForwardEngine:
     def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""
         self.backend.ready()
-
-    def settle(self, before: Forwards, after: Forwards) -> Forwards:
-        """Nobody outside has a say."""
-        return after
 
     def write(self, before: Forwards, after: Forwards) -> None:
         """State first, then the boot file, then the kernel: a kill in between heals at the next run or boot."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import stat
-from typing import Collection, ContextManager, Dict, Iterable, List, Mapping, Optional, Set
+from typing import Collection, Dict, Iterable, List, Mapping, Optional
 
 from ..errors import InvalidInput, StateRefused, Unreachable
 from ..formats import traefik
@@ -14,6 +14,7 @@ from ..host import Host
 from ..models import route as rules
 from ..models.route import Route, Routes
 from . import system
+from .base import BaseEngine
 from .traefik_api import TraefikApi
 
 MODE = 0o640
@@ -21,7 +22,7 @@ SUFFIX = ".yml"
 LOADED = (".yml", ".yaml", ".toml")
 
 
-class RouteEngine:
+class RouteEngine(BaseEngine[Route]):
     """Routes of one host.
 
     Args:
@@ -33,14 +34,10 @@ class RouteEngine:
 
     def __init__(self, host: Host, dynamic_dir: str, api: Optional[TraefikApi], wait_timeout: float, *,
                  watched: Collection[str] = (), allow_local_target: bool = False) -> None:
-        self.host, self.directory, self.api, self.wait_timeout = host, dynamic_dir, api, wait_timeout
+        super().__init__(host)
+        self.directory, self.api, self.wait_timeout = dynamic_dir, api, wait_timeout
         self.watched = watched
         self.allow_local_target = allow_local_target
-        self.warnings: List[str] = []
-
-    def lock(self) -> ContextManager[None]:
-        """The host-wide lock."""
-        return self.host.lock()
 
     def load(self) -> Routes:
         """The routes that our files were written for."""
@@ -69,10 +66,6 @@ class RouteEngine:
         """Text, mode and group as Traefik needs them: a file it cannot read stops the loading of all others."""
         return {name: (traefik.render(item), MODE, self._group()) for name, item in items.items()}
 
-    def describe(self, item: Route) -> str:
-        """One line of a diff."""
-        return str(item)
-
     def check(self, before: Routes, after: Routes) -> None:
         """Refuse clashes, targets on the edge itself, and names that someone else's file has."""
         rules.check_clashes(after.values())
@@ -95,10 +88,6 @@ class RouteEngine:
         if self.api:
             self.api.version()
 
-    def settle(self, before: Routes, after: Routes) -> Routes:
-        """Nobody outside has a say."""
-        return after
-
     def write(self, before: Routes, after: Routes) -> None:
         """Rename the files that differ into place together; unchanged ones are left alone, each event costs a reload."""
         live, wanted = self.read(), self.render(after)
@@ -113,9 +102,6 @@ class RouteEngine:
         if self.api:
             watched = [item for name, item in sorted(after.items()) if name in self.watched or before.get(name) != item]
             self.api.wait(watched, set(before) - set(after), self.wait_timeout, self._foreign())
-
-    def finish(self, before: Routes, after: Routes, touched: Set[str]) -> None:
-        """Nothing is left behind."""
 
     def live(self, routes: Routes) -> Dict[str, str]:
         """What Traefik reports per route: its status, ``missing``, or ``unknown`` when it does not answer."""

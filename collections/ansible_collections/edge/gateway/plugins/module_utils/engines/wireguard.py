@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass
-from typing import Any, ContextManager, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..errors import ControllerError, InvalidInput, StateRefused
 from ..formats import wireguard
@@ -17,6 +17,7 @@ from ..models import join as rules
 from ..models.join import Membership
 from ..models.target import Endpoint, Url
 from . import controller, memberships, system, tunnel
+from .base import BaseEngine
 
 Memberships = Dict[str, Membership]
 SECRET_MODE = 0o600
@@ -43,7 +44,7 @@ def join_options(params: Mapping[str, Any]) -> JoinOptions:
     return JoinOptions(asking, params["rejoin"], params["allow_default_route"])
 
 
-class MeshEngine:
+class MeshEngine(BaseEngine[Membership]):
     """Memberships of one host, of which one interface is worked on.
 
     Args:
@@ -51,17 +52,13 @@ class MeshEngine:
     """
 
     def __init__(self, host: Host, interface: str, config_dir: str, data_dir: str, options: JoinOptions) -> None:
-        self.host, self.interface, self.config_dir, self.options = host, interface, config_dir, options
+        super().__init__(host)
+        self.interface, self.config_dir, self.options = interface, config_dir, options
         self.config_file = f"{config_dir}/{interface}.conf"
         self.key_file = f"{config_dir}/{interface}.key"
         self.tunnel = tunnel.Tunnel(host, interface, self.config_file)
         self.store = memberships.store(host, data_dir)
         self.data_dir = data_dir
-        self.warnings: List[str] = []
-
-    def lock(self) -> ContextManager[None]:
-        """The host-wide lock."""
-        return self.host.lock()
 
     def load(self) -> Memberships:
         """The membership on this interface, if any."""
@@ -92,10 +89,6 @@ class MeshEngine:
             text = wireguard.render(item, private_key, self._endpoint(item))
             wanted[name] = (text, self.tunnel.wanted(item, self._public_key(private_key)), (SECRET_MODE, SECRET_MODE))
         return wanted
-
-    def describe(self, item: Membership) -> str:
-        """Some lines of a diff; nothing secret is in a membership."""
-        return str(item)
 
     def check(self, before: Memberships, after: Memberships) -> None:
         """Refuse networks that would take over the host's own traffic."""
@@ -157,12 +150,6 @@ class MeshEngine:
         self._keep_private(text)
         self.tunnel.apply(text, self.tunnel.wanted(item, self._public_key(self._private_key())),
                           anew=old is None or wireguard.set_up_once(old) != wireguard.set_up_once(text))
-
-    def confirm(self, before: Memberships, after: Memberships) -> None:
-        """Reading the tunnel back is the confirmation; a handshake needs traffic, gateway_health looks at it."""
-
-    def finish(self, before: Memberships, after: Memberships, touched: Set[str]) -> None:
-        """Nothing is left behind."""
 
     def report(self, item: Optional[Membership]) -> Dict[str, Any]:
         """The return values of a membership; empty ones where there is none yet."""

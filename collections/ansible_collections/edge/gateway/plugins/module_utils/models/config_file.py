@@ -16,12 +16,13 @@ ConfigFiles = Dict[str, "ConfigFile"]
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """One file, or a directory when ``content`` is None. The owner is always root."""
+    """One file, or a directory when ``content`` is None. The owner that is wanted is always root."""
 
     path: str
     mode: int
     group: str
     content: Optional[str]
+    owner: str = "root"
 
     @classmethod
     def parse(cls, params: Mapping[str, Any], where: str = "") -> ConfigFile:
@@ -38,7 +39,7 @@ class ConfigFile:
         return cls(path, int(mode, 8), group, params.get("content"))
 
     def __str__(self) -> str:
-        head = f"{'directory' if self.content is None else 'file'} {self.mode:04o} root:{self.group}"
+        head = f"{'directory' if self.content is None else 'file'} {self.mode:04o} {self.owner}:{self.group}"
         lines = (self.content or "").splitlines()
         return "\n".join([head, *(f"  {line}" for line in lines)])
 
