@@ -45,8 +45,6 @@ def run(program: str, *arguments: str) -> Run:
     """Run a program of the virtual environment. Molecule's own settings of Ansible are left out."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     environment["ANSIBLE_NOCOLOR"] = "1"
-    # the names and addresses of the hosts are those of every other clone's lab
-    environment["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(TOP / ".lab" / "cp")
     command = [str(Path(sys.executable).parent / program), *arguments]
     start = time.monotonic()
     done = subprocess.run(

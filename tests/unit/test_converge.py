@@ -63,7 +63,7 @@ class MemoryEngine:
         if not self.deaf:
             self.system = {**after, "(table)": "set up"}
 
-    def confirm(self, before: Items, after: Items) -> None:
+    def confirm(self, before: Items, after: Items, touched: Set[str]) -> None:
         self.calls.append("confirm")
 
     def finish(self, before: Items, after: Items, touched: Set[str]) -> None:

@@ -72,14 +72,16 @@ def test_hostile_option_is_refused_and_named(changes: Dict[str, Any]) -> None:
 @pytest.mark.parametrize("protos", [("tcp", "tcp"), ("both", "tcp"), ("udp", "both"), ("both", "both")])
 def test_overlap_names_both_forwards(protos: List[str]) -> None:
     """One port of one protocol has one owner."""
-    message = refusal(rules.check_overlaps, [of(proto=protos[0]), of(forward_id="vm-2", proto=protos[1])])
-    assert "vm-1" in message and "vm-2" in message and "22015" in message
+    pair = {"vm-1": of(proto=protos[0]), "vm-2": of(forward_id="vm-2", proto=protos[1])}
+    for owner, other in (("vm-1", "vm-2"), ("vm-2", "vm-1")):
+        message = refusal(rules.check_overlaps, pair, {owner: pair[owner]})
+        assert f"of {other} is already forwarded by {owner};" in message and "22015" in message
 
 
 @pytest.mark.parametrize("other", [{"proto": "udp"}, {"public_port": "22016"}])
 def test_no_overlap(other: Dict[str, Any]) -> None:
     """The same port of the other protocol, or the next port, is free."""
-    rules.check_overlaps([of(), of(forward_id="vm-2", **other)])
+    rules.check_overlaps({"vm-1": of(), "vm-2": of(forward_id="vm-2", **other)}, {})
 
 
 @pytest.mark.parametrize(("proto", "reserved"), [

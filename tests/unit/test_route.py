@@ -95,8 +95,10 @@ def test_one_name_twice_is_refused(names: List[str]) -> None:
 ])
 def test_clash_names_both_routes(other: Dict[str, Any]) -> None:
     """One host and path on one entrypoint has one owner."""
-    message = refusal(rules.check_clashes, [of(), of(route_id="web2", **other)])
-    assert "web2" in message and " web;" in message and "a.test" in message
+    pair = {"web": of(), "web2": of(route_id="web2", **other)}
+    for owner, late in (("web", "web2"), ("web2", "web")):
+        message = refusal(rules.check_clashes, pair, {owner: pair[owner]})
+        assert f"of {late} is already served by {owner};" in message and "a.test" in message
 
 
 @pytest.mark.parametrize("other", [
@@ -104,7 +106,7 @@ def test_clash_names_both_routes(other: Dict[str, Any]) -> None:
 ])
 def test_no_clash(other: Dict[str, Any]) -> None:
     """Another name, path or entrypoint is another route."""
-    rules.check_clashes([of(), of(route_id="web2", **other)])
+    rules.check_clashes({"web": of(), "web2": of(route_id="web2", **other)}, {})
 
 
 OWN = ["192.0.2.10", "10.50.0.5", "2001:db8::5"]

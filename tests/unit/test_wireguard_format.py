@@ -60,9 +60,15 @@ def test_render_never_writes_a_hook() -> None:
 
 def test_strip_keeps_what_syncconf_needs() -> None:
     """An empty or cut file would remove every peer and the key."""
-    found = settings(wireguard.strip(wireguard.render(member(listen_port=51821, mtu=1400), PRIVATE, "203.0.113.7:51820")))
-    assert found["[Interface]"] == [f"PrivateKey = {PRIVATE}", "ListenPort = 51821"]
+    found = settings(wireguard.strip(wireguard.render(member(listen_port=51821, mtu=1400), PRIVATE, "203.0.113.7:51820"), 40000))
+    assert sorted(found["[Interface]"]) == ["ListenPort = 51821", f"PrivateKey = {PRIVATE}"]
     assert found["[Peer]"][0] == f"PublicKey = {KEY}" and len(found["[Peer]"]) == 4
+
+
+def test_strip_keeps_the_live_port() -> None:
+    """Without a port in the file, syncconf would choose another, and the hub would answer to the old one."""
+    found = settings(wireguard.strip(wireguard.render(member(), PRIVATE, "203.0.113.7:51820"), 40000))
+    assert sorted(found["[Interface]"]) == ["ListenPort = 40000", f"PrivateKey = {PRIVATE}"]
 
 
 def test_what_makes_it_anew() -> None:

@@ -111,4 +111,4 @@ def test_the_edge_works(story: Story, client: Host) -> None:
     """One request through each of the two ways in."""
     page = client.check_output("curl -sSk --retry 5 --retry-all-errors --resolve demo.edge.test:443:10.89.50.11 https://demo.edge.test/")
     assert "hello from node1" in page
-    assert "echo from node1" in client.check_output("socat -t 3 - TCP:10.89.50.11:22015,connect-timeout=3 </dev/null")
+    assert "echo from node1" in client.check_output("socat -t 3 - TCP:10.89.50.11:22000,connect-timeout=3 </dev/null")

@@ -45,4 +45,4 @@ def test_the_right_token_continues(refused: Run, client: Host) -> None:
     """With nothing to clean up first."""
     done = playbook("site.yml")
     assert done.returncode == 0, done.output
-    assert "echo from node1" in client.check_output("socat -t 3 - TCP:10.89.50.11:22015,connect-timeout=3 </dev/null")
+    assert "echo from node1" in client.check_output("socat -t 3 - TCP:10.89.50.11:22000,connect-timeout=3 </dev/null")

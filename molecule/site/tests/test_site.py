@@ -13,7 +13,7 @@ EDGE = "10.89.50.11"
 NODE = "10.89.61.12"
 NAME = "demo.edge.test"
 CURL = f"curl --silent --show-error --insecure --max-time 5 --resolve {NAME}:443:{EDGE} --resolve {NAME}:80:{EDGE}"
-ECHO = f"printf 'over the mesh\\n' | socat -t 3 - TCP:{EDGE}:22015,connect-timeout=3"
+ECHO = f"printf 'over the mesh\\n' | socat -t 3 - TCP:{EDGE}:22000,connect-timeout=3"
 
 # design.md section 4: (path, mode, owner, group)
 FILES = [

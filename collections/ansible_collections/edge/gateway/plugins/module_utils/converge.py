@@ -54,8 +54,8 @@ class Engine(Protocol[Item]):
     def write(self, before: Items[Item], after: Items[Item]) -> None:
         """Keep the objects, then put them into effect in one transaction."""
 
-    def confirm(self, before: Items[Item], after: Items[Item]) -> None:
-        """Raise unless the system itself says that the objects work."""
+    def confirm(self, before: Items[Item], after: Items[Item], touched: Set[str]) -> None:
+        """Raise unless the system itself says that the objects work, those above all that this run touched."""
 
     def finish(self, before: Items[Item], after: Items[Item], touched: Set[str]) -> None:
         """Clear away what the change has left behind, such as stale flows of the ids that it touched."""
@@ -179,7 +179,7 @@ def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
         _commit(engine, plan)
         engine.finish(plan.before, plan.after, plan.touched)
     else:
-        engine.confirm(plan.before, plan.after)
+        engine.confirm(plan.before, plan.after, set())
     return plan
 
 
@@ -192,7 +192,7 @@ def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
             wrong = sorted(name for name in set(live) | set(wanted) if live.get(name) != wanted.get(name))
             raise VerifyFailed(f"{', '.join(wrong)} did not take effect; what stood before has been restored, "
                                "see what else changes it and run again")
-        engine.confirm(plan.before, plan.after)
+        engine.confirm(plan.before, plan.after, plan.touched)
     except GatewayError:
         with contextlib.suppress(GatewayError):
             engine.write(plan.after, plan.before)

@@ -15,7 +15,8 @@ description:
   - The private key never leaves the host.
   - A host that has joined asks again on every run, so that a controller that lost its peers learns them anew. If the controller
     is away then, the tunnel stays and the run warns.
-  - In check mode nothing is created and nothing is sent. What only the controller can tell is shown as assigned by it.
+  - In check mode nothing is created and nothing is sent. What only the controller can tell is shown as assigned by it, and a
+    controller that would answer something else than last time is not foreseen.
 author:
   - edge.gateway contributors (@edge-gateway)
 options:

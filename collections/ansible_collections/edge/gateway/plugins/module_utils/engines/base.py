@@ -34,7 +34,7 @@ class BaseEngine(Generic[Item]):
         """Nobody outside has a say."""
         return after
 
-    def confirm(self, before: Dict[str, Item], after: Dict[str, Item]) -> None:
+    def confirm(self, before: Dict[str, Item], after: Dict[str, Item], touched: Set[str]) -> None:
         """Reading back was all the confirmation there is."""
 
     def finish(self, before: Dict[str, Item], after: Dict[str, Item], touched: Set[str]) -> None:

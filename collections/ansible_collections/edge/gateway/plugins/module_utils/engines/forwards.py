@@ -72,7 +72,7 @@ class ForwardEngine(BaseEngine[Forward]):
 
     def check(self, before: Forwards, after: Forwards) -> None:
         """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh."""
-        rules.check_overlaps(after.values())
+        rules.check_overlaps(after, before)
         new = [item for name, item in sorted(after.items()) if before.get(name) != item]
         if not new:
             return
@@ -98,7 +98,7 @@ class ForwardEngine(BaseEngine[Forward]):
         if after:
             system.start_forwarding(self.host)
 
-    def confirm(self, before: Forwards, after: Forwards) -> None:
+    def confirm(self, before: Forwards, after: Forwards, touched: Set[str]) -> None:
         """Reading the kernel back was all the confirmation there is; say so when a boot would lose it."""
         if after and self.host.mode(f"/etc/systemd/system/{BOOT_UNIT}") is None:
             self.warnings.append(f"{BOOT_UNIT} is not installed: the forwards do not survive a reboot; "

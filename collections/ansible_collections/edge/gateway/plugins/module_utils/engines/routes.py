@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import stat
-from typing import Collection, Dict, Iterable, List, Mapping, Optional
+from typing import Collection, Dict, Iterable, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused, Unreachable
 from ..formats import traefik
@@ -68,7 +68,7 @@ class RouteEngine(BaseEngine[Route]):
 
     def check(self, before: Routes, after: Routes) -> None:
         """Refuse clashes, targets on the edge itself, and names that someone else's file has."""
-        rules.check_clashes(after.values())
+        rules.check_clashes(after, before)
         ours = self._ours()
         own = None
         for name, item in sorted(after.items()):
@@ -97,10 +97,10 @@ class RouteEngine(BaseEngine[Route]):
         if files:
             self.host.write_all(self.directory, files, MODE, self._group())
 
-    def confirm(self, before: Routes, after: Routes) -> None:
+    def confirm(self, before: Routes, after: Routes, touched: Set[str]) -> None:
         """Raise unless Traefik reports the watched routes enabled with their rules, and the removed ones gone."""
         if self.api:
-            watched = [item for name, item in sorted(after.items()) if name in self.watched or before.get(name) != item]
+            watched = [item for name, item in sorted(after.items()) if name in touched or name in self.watched]
             self.api.wait(watched, set(before) - set(after), self.wait_timeout, self._foreign())
 
     def live(self, routes: Routes) -> Dict[str, str]:

@@ -103,15 +103,15 @@ class Tunnel:
             text: the content of the file.
             anew: whether the file differs in what only wg-quick sets.
         """
-        running = self.read()
+        running, link = self.read(), self.dump()
         set_up_once = (wanted.is_up, wanted.addresses, wanted.mtu)
-        if running is None or anew or (running.is_up, running.addresses, running.mtu) != set_up_once:
+        if running is None or link is None or anew or (running.is_up, running.addresses, running.mtu) != set_up_once:
             self._start(running is not None)
             return
         if wanted.starts_at_boot and not running.starts_at_boot:
             self.host.run(["systemctl", "enable", self.unit])
         # the text comes from our own renderer and names its peer: an empty one would remove every peer and the key
-        self.host.run(["wg", "syncconf", self.interface, "/dev/stdin"], stdin=wireguard.strip(text))
+        self.host.run(["wg", "syncconf", self.interface, "/dev/stdin"], stdin=wireguard.strip(text, link.listen_port))
         for network in sorted(wanted.routes - running.routes):
             self.host.run(["ip", "route", "replace", network, "dev", self.interface])
         for network in sorted(running.routes - wanted.routes):

@@ -53,9 +53,15 @@ def render(membership: Membership, private_key: str, endpoint: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def strip(text: str) -> str:
-    """The part of the file that ``wg syncconf`` understands (what ``wg-quick strip`` prints)."""
+def strip(text: str, live_port: int) -> str:
+    """The part of the file that ``wg syncconf`` understands (what ``wg-quick strip`` prints).
+
+    Args:
+        live_port: the port the interface listens on; without one in the file, syncconf would choose another.
+    """
     kept = [line for line in text.splitlines() if not line.startswith(("Address", "MTU", "#"))]
+    if not any(name == "ListenPort" for name, _value in _settings(text)):
+        kept.insert(kept.index("[Interface]") + 1, f"ListenPort = {live_port}")
     return "\n".join(kept) + "\n"
 
 

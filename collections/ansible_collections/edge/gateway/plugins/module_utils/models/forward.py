@@ -76,10 +76,14 @@ def _target(option: str, value: object) -> str:
     return str(target)
 
 
-def check_overlaps(forwards: Iterable[Forward]) -> None:
-    """Raise InvalidInput when two forwards claim one public port."""
+def check_overlaps(forwards: Forwards, known: Forwards) -> None:
+    """Raise InvalidInput when two forwards claim one public port; the one that stood before keeps it.
+
+    Args:
+        known: the forwards before the change.
+    """
     owners: Dict[Tuple[str, int], str] = {}
-    for forward in sorted(forwards):
+    for forward in sorted(forwards.values(), key=lambda item: (known.get(item.forward_id) != item, item)):
         for proto in forward.protocols:
             owner = owners.setdefault((proto, forward.public_port), forward.forward_id)
             if owner != forward.forward_id:

@@ -210,6 +210,8 @@ def check_networks(new: Membership, known: Optional[Membership], around: Surroun
     """
     option = "allowed_ips" if new.allowed_ips else "answer.allowed_ips"
     networks_added = [network for network in new.mesh if known is None or str(network) not in known.routes]
+    if networks_added and not allow_default_route:
+        _check_size(option, new.mesh)
     for network in networks_added:
         # the default route covers them too, but the kernel's own routes keep them
         if any(_overlap(network, special) and (network.prefixlen >= special.prefixlen or not allow_default_route)
@@ -217,8 +219,6 @@ def check_networks(new: Membership, known: Optional[Membership], around: Surroun
             raise InvalidInput(option, str(network), "covers loopback, link-local or multicast addresses; correct it")
         if not allow_default_route:
             _check_network(option, network, new.answer, around)
-    if networks_added and not allow_default_route:
-        _check_size(option, new.mesh)
     if new.answer and (known is None or known.answer is None or known.answer.node_ip != new.answer.node_ip):
         for words in sorted(around.host_networks):
             if _inside(new.answer.node_ip, ipaddress.ip_network(words, strict=False)):
@@ -246,10 +246,10 @@ def _check_network(option: str, network: fields.Network, answer: Optional[Answer
 def _check_size(option: str, mesh: List[fields.Network]) -> None:
     """Refuse the default route, also when it comes in many pieces."""
     for version, bits in ((4, 32), (6, 128)):
-        covered = sum(network.num_addresses for network in mesh if network.version == version)
-        if covered > 2 ** (bits - SMALLEST_PREFIX):
-            raise InvalidInput(option, f"{covered} addresses", f"of IPv{version} would send much of the internet into the "
-                                                               "tunnel; set allow_default_route if you mean it")
+        networks_of_version = [network for network in mesh if network.version == version]
+        if sum(network.num_addresses for network in networks_of_version) > 2 ** (bits - SMALLEST_PREFIX):
+            raise InvalidInput(option, ", ".join(map(str, networks_of_version)),
+                               "would send much of the internet into the tunnel; set allow_default_route if you mean it")
 
 
 def _overlap(one: fields.Network, other: fields.Network) -> bool:

@@ -109,10 +109,14 @@ def _path(option: str, value: object) -> str:
     return path
 
 
-def check_clashes(routes: Iterable[Route]) -> None:
-    """Raise InvalidInput when two routes claim the same host and path on one entrypoint."""
+def check_clashes(routes: Routes, known: Routes) -> None:
+    """Raise InvalidInput when two routes claim the same host and path on one entrypoint; the one that stood before keeps it.
+
+    Args:
+        known: the routes before the change.
+    """
     owners: Dict[Tuple[str, str, str], str] = {}
-    for route in sorted(routes):
+    for route in sorted(routes.values(), key=lambda item: (known.get(item.route_id) != item, item)):
         for name in route.hostname:
             for entrypoint in route.entrypoint:
                 owner = owners.setdefault((entrypoint, name, route.path_prefix), route.route_id)
