@@ -50,7 +50,7 @@ down: ## stop the lab, keep what was built for it
 
 clean: ## remove the lab and all that was built; the virtual environment stays
 	@[ ! -x .venv/bin/python ] || [ ! -d .lab ] || tests/lab/lab clean
-	@rm -rf .cache dist $(COLLECTION)/tests/output
+	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache dist $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 gates: ruff mypy lint docs sanity ## all static checks

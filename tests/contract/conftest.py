@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator
+from typing import Iterator, List
 
 import pytest
-from contract import mesh, world
+from contract import edge_traefik, mesh, world
+from contract.edge_traefik import DYNAMIC, Backend, Traefik
 
 OWN_MOUNTS = ("/etc/wireguard", "/etc/edge-gateway", "/etc/traefik", "/var/lib/edge-gateway", "/run")
 
@@ -35,3 +36,25 @@ def running_hub() -> Iterator[str]:
     """The mesh's hub, for all tests that join; its public key."""
     yield mesh.add_hub()
     world.remove_namespaces("hub", "edge")
+
+
+@pytest.fixture(name="traefik", scope="module")
+def running_traefik(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traefik]:
+    """One Traefik for all tests of a file."""
+    with edge_traefik.started(tmp_path_factory.mktemp("traefik")) as found:
+        yield found
+
+
+@pytest.fixture(name="backends", scope="module")
+def running_backends() -> Iterator[List[Backend]]:
+    """Three services that say which one they are."""
+    with edge_traefik.backends("one", "two", "three") as found:
+        yield found
+
+
+@pytest.fixture(name="no_routes")
+def without_routes(traefik: Traefik) -> None:
+    """The test starts without routes."""
+    for path in DYNAMIC.iterdir():
+        path.unlink()
+    traefik.wait_for([])

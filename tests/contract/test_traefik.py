@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import stat
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, StateRefused, Unreachable, VerifyFailed
@@ -14,27 +14,7 @@ from contract import edge_traefik as tr
 from contract import world
 from contract.edge_traefik import DYNAMIC, Backend, Traefik, entry, fetch, run, walk
 
-
-@pytest.fixture(name="traefik", scope="module")
-def running_traefik(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traefik]:
-    """One Traefik for all tests."""
-    with tr.started(tmp_path_factory.mktemp("traefik")) as found:
-        yield found
-
-
-@pytest.fixture(name="backends", scope="module")
-def running_backends() -> Iterator[List[Backend]]:
-    """Three services that say which one they are."""
-    with tr.backends("one", "two", "three") as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def no_routes(traefik: Traefik) -> None:
-    """Every test starts without routes."""
-    for path in DYNAMIC.iterdir():
-        path.unlink()
-    traefik.wait_for([])
+pytestmark = pytest.mark.usefixtures("no_routes")
 
 
 def names() -> List[str]:

@@ -5,33 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
-from contract import edge_traefik as tr
-from contract.edge_traefik import DYNAMIC, Backend, Traefik, entry, fetch, run
+from contract.edge_traefik import Backend, Traefik, entry, fetch, run
 
-
-@pytest.fixture(name="traefik", scope="module", autouse=True)
-def running_traefik(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traefik]:
-    """One Traefik for all tests."""
-    with tr.started(tmp_path_factory.mktemp("traefik")) as found:
-        yield found
-
-
-@pytest.fixture(name="backends", scope="module")
-def running_backends() -> Iterator[List[Backend]]:
-    """Three services that say which one they are."""
-    with tr.backends("one", "two", "three") as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def no_routes(traefik: Traefik) -> None:
-    """Every test starts without routes."""
-    for path in DYNAMIC.iterdir():
-        path.unlink()
-    traefik.wait_for([])
+pytestmark = pytest.mark.usefixtures("no_routes")
 
 
 def routes(backends: List[Backend], *changes: Dict[str, Any]) -> None:
