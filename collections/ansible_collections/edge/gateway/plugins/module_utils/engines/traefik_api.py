@@ -110,7 +110,7 @@ class TraefikApi:
         while True:
             routers, services = self.routers(), self.services()
             waiting = next((route.route_id for route in routes if not _is_served(route, routers, services)), None)
-            waiting = waiting or next((name for name in sorted(gone) if name in routers or f"{name}-HTTP" in routers), None)
+            waiting = waiting or next((name for name in sorted(gone) if not routers.keys().isdisjoint(traefik.router_names(name))), None)
             if waiting is None:
                 return
             if time.monotonic() >= end:

@@ -67,7 +67,7 @@ class MeshEngine(BaseEngine[Membership]):
     def read(self) -> Mapping[str, object]:
         """The file and the running tunnel."""
         text = self._config()
-        if text is not None and not text.startswith(wireguard.NOTICE.split(";", maxsplit=1)[0]):
+        if text is not None and not wireguard.is_ours(text):
             raise StateRefused(f"{self.config_file} was not written by edge.gateway; move it away, "
                                "or choose another interface", self.config_file)
         running = self.tunnel.read()
@@ -204,7 +204,7 @@ class MeshEngine(BaseEngine[Membership]):
     def _endpoint(self, item: Membership) -> str:
         """The peer's address and port. A name is resolved once and kept, so that a boot never waits for DNS."""
         endpoint = item.settled.endpoint
-        if fields.matches(r"[0-9.]+|.*:.*", endpoint.host):
+        if fields.is_numeric(endpoint.host):
             return str(endpoint)
         known = self.load().get(self.interface)
         current = wireguard.peer_endpoint(self._config() or "")

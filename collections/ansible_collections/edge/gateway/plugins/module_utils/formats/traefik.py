@@ -17,13 +17,13 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import GatewayError
 from ..models.fields import as_written
-from ..models.route import Route
+from ..models.route import PLAIN_ENTRYPOINT, Route
 from .strict_json import parse_object
 
 NOTICE = "# Written by edge.gateway.traefik_route; a change made here is undone by its next run."
 MARKER = "# edge.gateway route schema 1: "
-# the entrypoint for plain HTTP; TLS ends on all others
-PLAIN = "web"
+# of a second router for plain HTTP; no id has capital letters, so that name is nobody's
+PLAIN_SUFFIX = "-HTTP"
 # characters of "Host(`a`)": no exact name's rule is ranked lower
 SHORTEST_RULE = 9
 
@@ -70,15 +70,19 @@ class Router:
 
 def routers(route: Route) -> Dict[str, Router]:
     """The routers of a route by name. One serves either TLS or plain HTTP, so a route on both kinds of entrypoints has two."""
-    plain = tuple(name for name in route.entrypoint if name == PLAIN)
-    secure = tuple(name for name in route.entrypoint if name != PLAIN)
+    plain = tuple(name for name in route.entrypoint if name == PLAIN_ENTRYPOINT)
+    secure = tuple(name for name in route.entrypoint if name != PLAIN_ENTRYPOINT)
     found = {}
     if secure:
         found[route.route_id] = Router(rule(route), secure, route.route_id, route.certresolver)
     if plain:
-        # no id has capital letters, so this name is nobody's
-        found[route.route_id + "-HTTP" if secure else route.route_id] = Router(rule(route), plain, route.route_id)
+        found[route.route_id + PLAIN_SUFFIX if secure else route.route_id] = Router(rule(route), plain, route.route_id)
     return found
+
+
+def router_names(route_id: str) -> Tuple[str, str]:
+    """All names that a route's routers can have."""
+    return route_id, route_id + PLAIN_SUFFIX
 
 
 def servers(route: Route) -> Tuple[str, ...]:
@@ -129,7 +133,7 @@ def _http(route: Route) -> Dict[str, Any]:
         if rank is not None:
             entry["priority"] = rank
         # the default certificate is served unless a resolver is named
-        if router.entrypoints != (PLAIN,):
+        if router.entrypoints != (PLAIN_ENTRYPOINT,):
             entry["tls"] = {"certResolver": router.certresolver} if router.certresolver else {"options": "default"}
     urls = [{"url": url} for url in servers(route)]
     return {"routers": made, "services": {name: {"loadBalancer": {"servers": urls}}}}

@@ -35,6 +35,11 @@ class Link:
     peers: Tuple[Peer, ...]
 
 
+def is_ours(text: str) -> bool:
+    """Whether a file carries our notice."""
+    return text.startswith(NOTICE.split(";", maxsplit=1)[0])
+
+
 def render(membership: Membership, private_key: str, endpoint: str) -> str:
     """The configuration file of an interface, for wg-quick.
 

@@ -91,6 +91,11 @@ def comment(option: str, value: object) -> str:
     return words.strip(" ")
 
 
+def is_numeric(words: str) -> bool:
+    """Whether a host is written as an address (valid or not) rather than as a name."""
+    return matches(r"[0-9.]+|.*:.*", words)
+
+
 def address(option: str, value: object) -> Address:
     """An IPv4 or IPv6 address in plain notation, with no scope and no IPv4 inside IPv6."""
     words = text(option, value)

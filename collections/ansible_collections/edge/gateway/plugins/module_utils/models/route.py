@@ -15,6 +15,8 @@ from .target import Url, url
 
 FIELDS = ("route_id", "hostname", "path_prefix", "target_url", "entrypoint", "certresolver")
 MAX_ENTRIES = 100
+# the entrypoint for plain HTTP; TLS ends on all others
+PLAIN_ENTRYPOINT = "web"
 
 # loopback names of Debian's and Red Hat's /etc/hosts, and the metadata services of clouds that have no link-local address
 LOCAL_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata.google.internal"}
@@ -51,8 +53,8 @@ class Route:
             raise InvalidInput(where + "hostname", given["hostname"], "names one host twice; keep one of the two")
         entrypoints = tuple(_name(where + "entrypoint", name)
                             for name in _several(where + "entrypoint", given.get("entrypoint") or ["websecure"]))
-        if given.get("certresolver") and set(entrypoints) == {"web"}:
-            raise InvalidInput(where + "certresolver", given["certresolver"], "is of no use on the entrypoint web, which is "
+        if given.get("certresolver") and set(entrypoints) == {PLAIN_ENTRYPOINT}:
+            raise InvalidInput(where + "certresolver", given["certresolver"], f"is of no use on the entrypoint {PLAIN_ENTRYPOINT}, which is "
                                                                               "plain HTTP; add websecure or leave it out")
         return cls(
             route_id=fields.identifier(where + "route_id", given["route_id"]),

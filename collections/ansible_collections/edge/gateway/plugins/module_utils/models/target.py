@@ -37,7 +37,7 @@ class Url:
 def host(option: str, value: str, whole: object) -> str:
     """A host name or an IP address; a name that some resolvers read as an address (127.1, 0x7f000001) is neither."""
     words = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    if fields.matches(r"[0-9.]+|.*:.*", words):
+    if fields.is_numeric(words):
         return str(fields.address(option, words))
     if fields.matches(r"(.*\.)?0[xX][0-9a-fA-F]+", words):
         raise InvalidInput(option, whole, "has a number for a host; write the address like 10.50.0.12")
@@ -91,6 +91,6 @@ def endpoint(option: str, value: object) -> Endpoint:
     if not port:
         raise InvalidInput(option, value, "has no port; write it like 203.0.113.7:51820")
     canonical = host(option, name, value)
-    if fields.matches(r"[0-9.]+|.*:.*", canonical):
+    if fields.is_numeric(canonical):
         fields.unicast(option, canonical)
     return Endpoint(canonical, port)
