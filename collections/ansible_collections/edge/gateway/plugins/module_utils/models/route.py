@@ -54,8 +54,9 @@ class Route:
         entrypoints = tuple(_name(where + "entrypoint", name)
                             for name in _several(where + "entrypoint", given.get("entrypoint") or ["websecure"]))
         if given.get("certresolver") and set(entrypoints) == {PLAIN_ENTRYPOINT}:
-            raise InvalidInput(where + "certresolver", given["certresolver"], f"is of no use on the entrypoint {PLAIN_ENTRYPOINT}, which is "
-                                                                              "plain HTTP; add websecure or leave it out")
+            raise InvalidInput(where + "certresolver", given["certresolver"],
+                               f"is of no use on the entrypoint {PLAIN_ENTRYPOINT}, which is plain HTTP; "
+                               "add websecure or leave it out")
         return cls(
             route_id=fields.identifier(where + "route_id", given["route_id"]),
             hostname=names,
