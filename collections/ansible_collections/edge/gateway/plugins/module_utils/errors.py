@@ -37,6 +37,11 @@ class InvalidInput(GatewayError):
         super().__init__(f"{option} {shown(value)} {problem}", option)
         self.problem = problem
 
+    def within(self, where: str) -> InvalidInput:
+        """Put the name of what the option belongs to before it, such as ``forwards[3].``."""
+        self.message, self.option = where + self.message, where + self.option
+        return self
+
 
 class MissingTool(GatewayError):
     """A program that the work needs is not installed on the host."""

@@ -44,7 +44,7 @@ def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: 
         name = fields.identifier(where + id_option, entry.get(id_option) or "")
         if name in wanted or name in unwanted:
             raise InvalidInput(where + id_option, name, "is named twice in the list; keep one of the two")
-        if entry.get("state", "present") == "absent":
+        if fields.choice(where + "state", entry.get("state") or "present", ["present", "absent"]) == "absent":
             unwanted.add(name)
         else:
             wanted[name] = parse(entry, where)

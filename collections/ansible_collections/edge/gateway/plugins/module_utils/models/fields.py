@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import ipaddress
 import re
 import unicodedata
-from typing import Any, List, Mapping, Union
+from typing import Any, List, Mapping, Pattern, Tuple, Union
 
 from ..errors import InvalidInput
 
@@ -26,7 +27,13 @@ COMMENT_LIMIT = 64
 
 def matches(pattern: str, value: str) -> bool:
     """Whether the whole value matches, with ASCII classes only."""
-    return re.fullmatch(pattern, value, re.ASCII) is not None
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+@functools.lru_cache(maxsize=None)
+def _compiled(pattern: str) -> Pattern[str]:
+    # re keeps compiled patterns too, but its own look-up costs more than a short match
+    return re.compile(pattern, re.ASCII)
 
 
 def text(option: str, value: object) -> str:
@@ -75,6 +82,30 @@ def port(option: str, value: object) -> int:
     return integer(option, value, 1, 65535)
 
 
+def ports(option: str, value: object) -> Tuple[int, int]:
+    """A port, or a range of ports like ``6000-6010``: the first and the last one."""
+    if not isinstance(value, str) or "-" not in value:
+        number = port(option, value)
+        return number, number
+    first, _dash, last = value.partition("-")
+    if matches(r"[1-9][0-9]{0,4}", first) and matches(r"[1-9][0-9]{0,4}", last) and int(first) < int(last) <= 65535:
+        return int(first), int(last)
+    raise InvalidInput(option, value, "is not a port or a range of ports; write it like 22015 or 6000-6010, "
+                                      "the smaller number first, up to 65535")
+
+
+def boolean(option: str, value: object) -> bool:
+    """True or false, or one of the words that YAML and Ansible take for them."""
+    word = value.lower() if isinstance(value, str) else value
+    if isinstance(word, bool):
+        return word
+    if word in ("true", "yes", "on"):
+        return True
+    if word in ("false", "no", "off"):
+        return False
+    raise InvalidInput(option, value, "is neither true nor false; write one of them")
+
+
 def choice(option: str, value: object, choices: List[str]) -> str:
     """One of a few words."""
     if not isinstance(value, str) or value not in choices:
@@ -119,6 +150,19 @@ def unicast(option: str, value: object) -> Address:
         raise InvalidInput(option, value, "is a loopback, link-local, multicast, reserved or unspecified address; "
                                           "give the address of another host")
     return parsed
+
+
+_OCTET = r"(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
+_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}", re.ASCII)
+
+
+def unicast_text(option: str, value: object) -> str:
+    """An address as :func:`unicast` takes it, in its canonical notation."""
+    found = _IPV4.fullmatch(value) if isinstance(value, str) else None
+    # the usual case by hand: ipaddress takes ten times as long, which adds up over thousands of forwards
+    if found and 1 <= int(found[1]) <= 223 and found[1] not in ("127", "169"):
+        return found[0]
+    return str(unicast(option, value))
 
 
 def is_local(parsed: Address) -> bool:

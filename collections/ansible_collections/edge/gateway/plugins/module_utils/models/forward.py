@@ -1,32 +1,48 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One port forward, and the rules that hold among several."""
+"""One port forward. The rules among several, and between them and the host, are in ``forward_rules``."""
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+import functools
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import InvalidInput
 from . import fields
 
 PROTOCOLS = ["tcp", "udp", "both"]
-FIELDS = ("forward_id", "public_port", "target_ip", "target_port", "proto", "comment")
+SOURCE_NAT = ["masquerade", "none"]
+NEEDED = ("forward_id", "public_port", "target_ip")
+OPTIONAL = ("target_port", "proto", "source_ranges", "source_nat", "hairpin", "comment", "state")
+OPTIONS = frozenset([*NEEDED, *OPTIONAL])
+# what an option means when it is left out, in the form in which it is kept
+DEFAULTS: Dict[str, Any] = {"proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": ""}
 
 Forwards = Dict[str, "Forward"]
 
 
-@dataclass(frozen=True, order=True)
-class Forward:
-    """Packets to ``public_port`` of the edge go to ``target_ip``:``target_port`` in the mesh."""
+class Forward(NamedTuple):
+    """Packets to the public ports of the edge go to ports of ``target_ip`` in the mesh.
+
+    Attributes:
+        first_port, last_port: the public ports; equal for a single one.
+        target_ip: canonical IPv4 or IPv6 address; clients of the same family can use the forward.
+        target_port: the port that ``first_port`` goes to; a range keeps its order.
+        source_ranges: canonical networks of those who may use it; empty for anyone.
+        source_nat: ``masquerade``, or ``none`` when the target shall see the client's address.
+        hairpin: whether mesh nodes may use it too, by an address of the edge.
+    """
 
     forward_id: str
-    public_port: int
+    first_port: int
+    last_port: int
     target_ip: str
     target_port: int
     proto: str = "tcp"
+    source_ranges: Tuple[str, ...] = ()
+    source_nat: str = "masquerade"
+    hairpin: bool = False
     comment: str = ""
 
     @classmethod
@@ -34,90 +50,124 @@ class Forward:
         """Build a forward from task parameters or from a state file.
 
         Args:
-            params: option name to value; None means "not given".
+            params: option name to value; None means "not given", and what is no option of a forward is not looked at.
             where: prefix for option names in errors, such as ``forwards[3].``.
         """
-        given = {name: value for name, value in params.items() if value is not None}
-        for name in ("forward_id", "public_port", "target_ip"):
-            if name not in given:
-                raise InvalidInput(where + name, "", "is missing; every forward needs forward_id, public_port "
-                                                     "and target_ip")
-        public = fields.port(where + "public_port", given["public_port"])
-        return cls(
-            forward_id=fields.identifier(where + "forward_id", given["forward_id"]),
-            public_port=public,
-            target_ip=_target(where + "target_ip", given["target_ip"]),
-            target_port=fields.port(where + "target_port", given.get("target_port", public)),
-            proto=fields.choice(where + "proto", given.get("proto", "tcp"), PROTOCOLS),
-            comment=fields.comment(where + "comment", given.get("comment", "")),
+        try:
+            return cls._parse(params.get)
+        except InvalidInput as problem:
+            raise problem.within(where) from None
+
+    @classmethod
+    def _parse(cls, get: Callable[[str], Any]) -> Forward:
+        for name in NEEDED:
+            if get(name) is None:
+                raise InvalidInput(name, "", "is missing; every forward needs forward_id, public_port and target_ip")
+        first, last = fields.ports("public_port", get("public_port"))
+        target_port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
+        sources, comment = get("source_ranges"), get("comment")
+        forward = cls(
+            fields.identifier("forward_id", get("forward_id")), first, last, fields.unicast_text("target_ip", get("target_ip")),
+            first if target_port is None else fields.port("target_port", target_port),
+            "tcp" if proto is None else fields.choice("proto", proto, PROTOCOLS),
+            () if sources is None or sources == [] else _sources("source_ranges", sources),
+            "masquerade" if nat is None else fields.choice("source_nat", nat, SOURCE_NAT),
+            False if hairpin is None else fields.boolean("hairpin", hairpin),
+            "" if comment is None or comment == "" else fields.comment("comment", comment),
         )
+        _check_together(forward)
+        return forward
+
+    @property
+    def public_port(self) -> str:
+        """The public ports as a user writes them."""
+        return str(self.first_port) if self.first_port == self.last_port else f"{self.first_port}-{self.last_port}"
 
     @property
     def protocols(self) -> Tuple[str, ...]:
         """The transport protocols it stands for."""
         return ("tcp", "udp") if self.proto == "both" else (self.proto,)
 
+    @property
+    def family(self) -> int:
+        """4 or 6: the IP version of its target, and so of its clients."""
+        return 6 if ":" in self.target_ip else 4
+
+    @property
+    def shift(self) -> int:
+        """What is added to a public port to get the target's."""
+        return self.target_port - self.first_port
+
     def as_dict(self) -> Dict[str, Any]:
         """The forward with the names of the options, as modules return it (``public_port`` is a string there)."""
-        values = {name: getattr(self, name) for name in FIELDS}
-        values["public_port"] = str(self.public_port)
-        return values
+        return {"forward_id": self.forward_id, "public_port": self.public_port, "target_ip": self.target_ip,
+                "target_port": self.target_port, "proto": self.proto, "source_ranges": list(self.source_ranges),
+                "source_nat": self.source_nat, "hairpin": self.hairpin, "comment": self.comment}
+
+    def as_kept(self) -> Dict[str, Any]:
+        """The forward as the state file holds it: what is at its default is left out."""
+        return {name: value for name, value in self.as_dict().items() if name not in DEFAULTS or value != DEFAULTS[name]}
 
     def __str__(self) -> str:
-        words = f"{self.proto} {self.public_port} -> {self.target_ip}:{self.target_port}"
-        return f"{words}  # {self.comment}" if self.comment else words
+        """One row of a table of forwards; columns keep their places, so that a diff shows only what differs."""
+        host = f"[{self.target_ip}]" if self.family == 6 else self.target_ip
+        target = f"{host}:{self.target_port}"
+        if self.last_port > self.first_port:
+            target += f"-{self.last_port + self.shift}"
+        words = [f"{self.proto:<4} {self.public_port:<11} -> {target:<21}"]
+        if self.source_ranges:
+            words.append(f"from {', '.join(self.source_ranges)}")
+        if self.source_nat != "masquerade":
+            words.append("keeps the client's address")
+        if self.hairpin:
+            words.append("also from the mesh")
+        if self.comment:
+            words.append(f"# {self.comment}")
+        return "  ".join(words).rstrip(" ")
 
 
-def _target(option: str, value: object) -> str:
-    target = fields.unicast(option, value)
-    if target.version != 4:
-        raise InvalidInput(option, value, "is an IPv6 address, which this version does not forward to; "
-                                          "give the node's IPv4 address")
-    return str(target)
+def check_names(entry: Mapping[str, Any], where: str) -> None:
+    """Raise InvalidInput for an entry of a file that names something else than the options of a forward."""
+    if not OPTIONS.issuperset(entry):
+        unknown = sorted(str(name) for name in set(entry) - OPTIONS)[0]
+        raise InvalidInput(f"{where}{unknown}", entry.get(unknown, ""), "is not an option of a forward; correct its name, one of "
+                           + ", ".join([*NEEDED, *OPTIONAL]))
 
 
-def check_overlaps(forwards: Forwards, known: Forwards) -> None:
-    """Raise InvalidInput when two forwards claim one public port; the one that stood before keeps it.
-
-    Args:
-        known: the forwards before the change.
-    """
-    owners: Dict[Tuple[str, int], str] = {}
-    for forward in sorted(forwards.values(), key=lambda item: (known.get(item.forward_id) != item, item)):
-        for proto in forward.protocols:
-            owner = owners.setdefault((proto, forward.public_port), forward.forward_id)
-            if owner != forward.forward_id:
-                raise InvalidInput("public_port", str(forward.public_port),
-                                   f"({proto}) of {forward.forward_id} is already forwarded by {owner}; "
-                                   "choose another port or remove that forward")
+def _check_together(forward: Forward) -> None:
+    if forward.last_port + forward.shift > 65535:
+        raise InvalidInput("target_port", forward.target_port,
+                           f"is too high: the last port of {forward.public_port} would go to "
+                           f"{forward.last_port + forward.shift}, and ports end at 65535; choose a lower one")
+    if forward.source_ranges and not any((":" in network) == (forward.family == 6) for network in forward.source_ranges):
+        raise InvalidInput("source_ranges", ", ".join(forward.source_ranges),
+                           f"has no IPv{forward.family} network, and target_ip {forward.target_ip} serves IPv{forward.family} "
+                           "clients only: nobody could use it; add their networks")
+    if forward.hairpin and forward.source_nat == "none":
+        raise InvalidInput("hairpin", True, "cannot go with source_nat none: the answer would not come back "
+                                                    "through the edge; leave one of them out")
 
 
-def check_reserved(forward: Forward, reserved: Mapping[Tuple[str, int], str]) -> None:
-    """Raise InvalidInput when the host itself uses the public port.
-
-    Args:
-        reserved: (protocol, port) to what uses it.
-    """
-    for proto in forward.protocols:
-        user = reserved.get((proto, forward.public_port))
-        if user:
-            raise InvalidInput("public_port", str(forward.public_port),
-                               f"({proto}) of {forward.forward_id} is used by this host itself ({user}); "
-                               "choose another port, or you lose that service")
+def _sources(option: str, value: object) -> Tuple[str, ...]:
+    if isinstance(value, str):
+        value = [item.strip() for item in value.split(",")]       # as Ansible reads a list that was given as text
+    if not isinstance(value, (list, tuple)):
+        raise InvalidInput(option, value, "is not a list of networks; write it like ['203.0.113.0/24']")
+    words = tuple(value)
+    known = _known_networks(words) if all(isinstance(item, str) for item in words) else None
+    return known if known is not None else _networks(option, words)
 
 
-def check_target(forward: Forward, mesh: List[fields.Network], own: Iterable[str]) -> None:
-    """Raise InvalidInput when the target is the host itself or lies outside the mesh.
+@functools.lru_cache(maxsize=None)
+def _known_networks(words: Tuple[str, ...]) -> Optional[Tuple[str, ...]]:
+    # thousands of forwards share few allow-lists
+    try:
+        return _networks("", words)
+    except InvalidInput:
+        return None
 
-    Args:
-        mesh: networks behind the mesh interface; empty when unknown, then only ``own`` is checked.
-        own: addresses of the host.
-    """
-    if forward.target_ip in own:
-        raise InvalidInput("target_ip", forward.target_ip, f"of {forward.forward_id} is this host itself; "
-                                                           "give the address of a mesh node")
-    if mesh and not any(ipaddress.ip_address(forward.target_ip) in network for network in mesh):
-        raise InvalidInput("target_ip", forward.target_ip,
-                           f"of {forward.forward_id} is outside the mesh networks "
-                           f"({', '.join(str(network) for network in mesh)}); give the address of a mesh node, "
-                           "or set allow_outside_mesh if you mean it")
+
+def _networks(option: str, words: Tuple[object, ...]) -> Tuple[str, ...]:
+    networks = {fields.network(option, item) for item in words}
+    ordered = sorted(networks, key=lambda item: (item.version, int(item.network_address), item.prefixlen))
+    return tuple(str(item) for item in ordered)
