@@ -5,25 +5,45 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Tuple
+from typing import AbstractSet, Dict, Iterable, List, Tuple
 
+from ..errors import GatewayError
+from ..formats import conntrack as flows
 from ..host import Host
+from . import system
+from .netlink import Netfilter
+
+Ports = Tuple[int, int]
 
 
-def cut(host: Host, ports: Iterable[Tuple[str, int]]) -> List[str]:
-    """Delete the flows to public ports of this host.
+def cut(host: Host, ports: Dict[int, List[Ports]]) -> List[str]:
+    """Delete the UDP flows to public ports of this host, in one pass for each IP version.
 
     Args:
-        ports: (protocol, public port); the port of the original direction, since the reply carries the target's.
+        ports: first and last public port of what has changed, by IP version; those of the original direction, since
+            the reply carries the target's.
 
     Returns:
         Warnings for the user.
     """
-    wanted = sorted(set(ports))
-    if wanted and host.find("conntrack") is None:
-        return ["conntrack is not installed: UDP flows that are already open keep their old way until they end; "
-                "install the package conntrack"]
-    for proto, port in wanted:
-        # exit status 1 with "0 flow entries" is the usual case: there was none
-        host.run(["conntrack", "-D", "-p", proto, "--orig-port-dst", str(port)], check=False)
+    if not any(ports.values()):
+        return []
+    try:
+        own = system.own_addresses(host)
+        with Netfilter() as kernel:
+            for family, spans in ports.items():
+                if spans:
+                    kernel.send_all([flows.deletion(found) for found in _stale(kernel, family, _numbers(spans), own)])
+    except GatewayError as problem:
+        return [f"UDP flows that are already open keep their old way until they end: {problem.message}"]
     return []
+
+
+def _numbers(spans: Iterable[Ports]) -> AbstractSet[int]:
+    return {port for first, last in spans for port in range(first, last + 1)}
+
+
+def _stale(kernel: Netfilter, family: int, ports: AbstractSet[int], own: AbstractSet[str]) -> List[flows.Flow]:
+    found = (flows.flow(body) for body in kernel.dump(flows.SUBSYSTEM, flows.GET, flows.AF[family], flows.only_udp()))
+    # by address as well: what merely passes through with the same port is none of our business
+    return [item for item in found if item is not None and item.proto == flows.UDP and item.port in ports and item.address in own]

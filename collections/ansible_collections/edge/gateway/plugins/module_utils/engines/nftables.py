@@ -5,54 +5,97 @@
 
 from __future__ import annotations
 
-import json
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ..errors import StateRefused
-from ..formats import nftables
-from ..formats.nftables import FAMILY, TABLE, Table
+from ..formats import nftables_dump as dump
+from ..formats.nftables import FAMILY, NO_TABLE, TABLE, Element, Table
+from ..formats.nftables_text import Layout
 from ..host import Host
-from ..models.forward import Forwards
+from ..models.forward import Forward, Forwards
+from .netlink import Netfilter
 
 BOOT_FILE = "/etc/edge-gateway/forwards.nft"
-NO_TABLE = Table(frozenset(), {})
 
 
 class NftablesBackend:
     """Reads and writes table ``inet edge_gateway``; foreign tables are not even listed."""
 
     name = "nftables"
+    boot_file = BOOT_FILE
 
     def __init__(self, host: Host, interface: str) -> None:
         self.host, self.interface = host, interface
+        self._counters: Dict[str, List[bytes]] = {}
+        self._live: Optional[Table] = None
+        self._layouts: Dict[int, Tuple[Forwards, Layout]] = {}
 
-    def ready(self) -> None:
+    def check(self, forward: Forward) -> None:
+        """Every option can be had with nftables."""
+
+    def ready(self, forwards: Forwards) -> None:
         """Raise MissingTool without nft."""
         self.host.need("nft", "nftables")
 
     def read(self) -> Table:
         """The table as the kernel holds it; an empty one when there is none, or no nft to look with."""
-        if self.host.find("nft") is None:
-            return NO_TABLE
-        done = self.host.run(["nft", "-j", "list", "table", FAMILY, TABLE], check=False)
-        if done.rc == 0:
-            return nftables.parse_table(json.loads(done.out))
-        if "No such file or directory" in done.err:
-            return NO_TABLE
-        raise StateRefused(f"nft cannot list table {FAMILY} {TABLE} ({done.err.strip().splitlines()[0]}); "
-                           "run as root on a kernel with nftables", TABLE)
+        self._live = self._read() if self.host.find("nft") is not None else NO_TABLE
+        return self._live
+
+    def _read(self) -> Table:
+        with Netfilter() as kernel:
+            flags = dump.table_flags(kernel.dump(dump.SUBSYSTEM, dump.GET_TABLE, dump.INET))
+            if flags is None:
+                return NO_TABLE
+            dump.refuse_objects("named object", self._dump(kernel, dump.GET_OBJECT))
+            dump.refuse_objects("flowtable", self._dump(kernel, dump.GET_FLOWTABLE))
+            infos = dump.sets(self._dump(kernel, dump.GET_SET))
+            chains = dump.chains(self._dump(kernel, dump.GET_CHAIN), self._dump(kernel, dump.GET_RULE))
+            lists = {info.name: dump.allow_list(info, self._elements(kernel, info)) for info in infos if info.is_list}
+            self._counters = {}
+            return dump.table_of(flags, infos, chains, lists, self._entries(kernel, infos))
+
+    def counts(self) -> Dict[str, dump.Count]:
+        """By forward id, how many connections it has opened, and the bytes of their first packets; as last read."""
+        return {name: dump.count(found) for name, found in self._counters.items()}
+
+    def _entries(self, kernel: Netfilter, infos: Iterable[dump.SetInfo]) -> Iterator[Tuple[str, Element]]:
+        for info in infos:
+            if info.is_holder:
+                yield from dump.elements(info, self._elements(kernel, info), self._counters)
+
+    @staticmethod
+    def _dump(kernel: Netfilter, kind: int) -> List[bytes]:
+        return kernel.dump(dump.SUBSYSTEM, kind, dump.INET, dump.in_table(1))
+
+    @staticmethod
+    def _elements(kernel: Netfilter, info: dump.SetInfo) -> List[bytes]:
+        return kernel.dump(dump.SUBSYSTEM, dump.GET_ELEMENTS, dump.INET, dump.elements_filter(info.name))
+
+    def layout(self, forwards: Forwards) -> Layout:
+        """The table that these forwards need."""
+        # a run asks for the same two again and again, and a run is all the time that this lives
+        if id(forwards) not in self._layouts:
+            self._layouts[id(forwards)] = forwards, Layout(forwards, self.interface)
+        return self._layouts[id(forwards)][1]
 
     def wanted(self, forwards: Forwards) -> Table:
-        """The table that these forwards need."""
-        return nftables.table_of(forwards, self.interface)
+        """The table that these forwards need, in the terms of :meth:`read`."""
+        return self.layout(forwards).table
 
     def boot_text(self, forwards: Forwards) -> str:
         """What the boot unit loads."""
-        return nftables.render_table(self.wanted(forwards), self.interface)
+        return self.layout(forwards).text
 
     def apply(self, forwards: Forwards) -> None:
-        """Make the kernel's table the wanted one, in one transaction: element by element when the structure stands."""
-        live, wanted = self.read(), self.wanted(forwards)
-        stands = live.structure == wanted.structure
-        text = nftables.render_change(live, wanted) if stands else nftables.render_table(wanted, self.interface)
+        """Make the kernel's table the wanted one, in one transaction; piece by piece unless a part has the wrong type."""
+        live, layout = self._live if self._live is not None else self.read(), self.layout(forwards)
+        # what follows is no longer what was read
+        self._live = None
+        text = layout.change(live) if layout.fits(live) else layout.text
         if text:
             self.host.run(["nft", "-f", "-"], stdin=text)
+
+    def clear(self) -> None:
+        """Delete our table."""
+        if self.read() is not NO_TABLE:
+            self.host.run(["nft", "-f", "-"], stdin=f"delete table {FAMILY} {TABLE}\n")

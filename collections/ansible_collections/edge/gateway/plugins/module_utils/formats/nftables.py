@@ -1,191 +1,140 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""nftables: forwards as a table of our own, and back.
+"""Our nftables table as a value: what is compared. ``nftables_text`` writes it, ``nftables_dump`` reads it from the kernel.
 
-Structure is text (the JSON of nft 1.0.6 cannot declare a concatenated map); reading is ``nft -j list table``
-(libnftables-json(5)). Look-ups are plain hash maps keyed by port, so the cost does not grow with the number of forwards.
-Every rule carries a comment that ends in a digest of its own text, every element the id of its forward: so a table
-can be compared without a parser for expressions, whose JSON differs between versions of nft.
+Every rule carries a comment that ends in a digest of its own text, every element the id of its forward: so a table can
+be compared without understanding expressions.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import ipaddress
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple
+from typing import Iterable, List, Mapping, NamedTuple, Tuple
 
-from ..errors import InvalidInput, StateRefused
-from ..models import fields
-from ..models.forward import Forward, Forwards
+from ..models.forward import Forward
 
 FAMILY, TABLE = "inet", "edge_gateway"
-MAP_TYPE = "inet_service : ipv4_addr . inet_service"
 # declared: faster to load, and a read-back right after a load is complete
-MAP_SIZE = 65536
-MAPS = {"tcp": "tcp4", "udp": "udp4"}
-CHAINS = ("forward", "prerouting", "postrouting")
-REMEDY = f"move it to a table of your own (ours is {FAMILY} {TABLE}) and run again"
-
-Structure = FrozenSet[Tuple[str, ...]]
+SIZE = 65536
+ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
+Span = Tuple[int, int]
 
 
-@dataclass(frozen=True, order=True)
-class Element:
-    """One entry of a map: what the kernel holds for one forward and one protocol."""
+class Element(NamedTuple):
+    """One entry of a map or set: what the kernel holds for one port or range of a forward."""
 
-    map_name: str
-    port: int
-    target_ip: str
-    target_port: int
-    forward_id: str
-    comment: str
+    holder: str
+    key: str
+    value: str
+    note: str
+
+    @property
+    def text(self) -> str:
+        """The entry in nft's language."""
+        return f'{self.key} comment "{self.note}"' + (f" : {self.value}" if self.value else "")
+
+
+class Holder(NamedTuple):
+    """Type of a map or set."""
+
+    data: str
+    interval: bool
+
+    @property
+    def text(self) -> str:
+        """Its declaration; maps count how often each entry opened a connection."""
+        kind = f" : {self.data}" if self.data else ""
+        counts = " counter;" if self.data and self.data != "verdict" else ""
+        return f"type inet_service{kind}; size {SIZE};{' flags interval;' if self.interval else ''}{counts}"
+
+
+class Chain(NamedTuple):
+    """A chain: type, hook and priority (nothing for one that is jumped to), and the labels of its rules."""
+
+    hook: Tuple[str, ...]
+    labels: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Our table as it is or should be: its structure, and the elements by forward id."""
+    """A table as it is or should be.
 
-    structure: Structure
+    Attributes:
+        flags: the kernel's flags of the table; none is ours.
+        lists: allow-lists as sorted spans of addresses.
+        elements: by id of their forward.
+    """
+
+    flags: int
+    holders: Mapping[str, Holder]
+    lists: Mapping[str, Tuple[Span, ...]]
+    chains: Mapping[str, Chain]
     elements: Mapping[str, Tuple[Element, ...]]
 
-
-def table_of(forwards: Forwards, interface: str) -> Table:
-    """The table that these forwards need. With none, only the guard stands and the masquerade is gone."""
-    return Table(
-        structure=frozenset(_structure(interface, bool(forwards))),
-        elements={name: elements_of(forward) for name, forward in forwards.items()},
-    )
+    @property
+    def structure(self) -> Tuple[object, ...]:
+        """All but the elements."""
+        return self.flags, self.holders, self.lists, self.chains
 
 
+NO_TABLE = Table(0, {}, {}, {}, {})
+
+
+def holder_type(name: str) -> Holder:
+    """Type of the map or set of a name like ``tcp4``, ``udp6_ranges``, ``tcp4_allow``, ``tcp4_keep``."""
+    base, _underscore, kind = name.partition("_")
+    address = ADDRESS[int(base[3:])]
+    return {"": Holder(f"{address} . inet_service", False), "ranges": Holder(address, True),
+            "allow": Holder("verdict", False), "allow_ranges": Holder("verdict", True),
+            "keep": Holder("", True), "hairpin": Holder("", True)}[kind]
+
+
+@functools.lru_cache(maxsize=None)
 def elements_of(forward: Forward) -> Tuple[Element, ...]:
-    """The map entries of one forward."""
-    return tuple(sorted(
-        Element(MAPS[proto], forward.public_port, forward.target_ip, forward.target_port, forward.forward_id, forward.comment)
-        for proto in forward.protocols))
+    """The entries of one forward, in all maps and sets."""
+    found: List[Element] = []
+    note = f"{forward.forward_id} {forward.comment}".rstrip(" ")
+    single = forward.first_port == forward.last_port
+    for proto in forward.protocols:
+        base = f"{proto}{forward.family}"
+        if single:
+            found.append(Element(base, str(forward.first_port), f"{forward.target_ip} . {forward.target_port}", note))
+        elif forward.shift == 0:
+            found.append(Element(f"{base}_ranges", forward.public_port, forward.target_ip, note))
+        else:
+            # a range as target would send every port to its first one
+            found += [Element(base, str(port), f"{forward.target_ip} . {port + forward.shift}", note)
+                      for port in range(forward.first_port, forward.last_port + 1)]
+        if forward.source_ranges:
+            name, _spans = allow_list(forward.family, forward.source_ranges)
+            found.append(Element(f"{base}_allow" if single else f"{base}_allow_ranges", forward.public_port, f"jump {name}",
+                                 forward.forward_id))
+        if forward.source_nat == "none":
+            found.append(Element(f"{base}_keep", forward.public_port, "", forward.forward_id))
+        if forward.hairpin:
+            found.append(Element(f"{base}_hairpin", forward.public_port, "", forward.forward_id))
+    return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
 
-def _chains(interface: str, forwarding: bool) -> Dict[str, Tuple[str, str, List[Tuple[str, str]]]]:
-    """Chain name to (type and hook, priority, rules as (text, why))."""
-    mesh_in, mesh_out = f'iifname "{interface}"', f'oifname "{interface}"'
-    clamp = "tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu"
-    chains = {"forward": ("filter hook forward", "0", [
-        # a tunnel is narrower than the path beside it: without the clamp large answers are lost where ICMP is filtered
-        (f"{mesh_out} {clamp}", "segments fit into the tunnel"),
-        (f"{mesh_in} {clamp}", "segments fit into the tunnel"),
-        # the guard: ip_forward alone would make the edge an open router between its networks and the mesh
-        (f"{mesh_out} ct status dnat accept", "forwarded traffic enters the mesh"),
-        (f"{mesh_out} ct state established,related accept", "answers enter the mesh"),
-        (f"{mesh_out} drop", "nothing else enters the mesh"),
-        (f"{mesh_in} ct state established,related accept", "answers leave the mesh"),
-        (f"{mesh_in} drop", "nothing else leaves the mesh"),
-    ])}
-    if forwarding:
-        # only traffic to the edge itself (a 1:1-NAT host has no public address on its card), never what passes through
-        local = f'iifname != "{interface}" fib daddr type local'
-        chains["prerouting"] = ("nat hook prerouting", "-100", [
-            (f"{local} dnat ip to {proto} dport map @{name}", f"{proto} forwards") for proto, name in MAPS.items()])
-        chains["postrouting"] = ("nat hook postrouting", "100", [
-            (f"{mesh_out} ct status dnat masquerade", "answers come back through the edge")])
-    return chains
+@functools.lru_cache(maxsize=None)
+def allow_list(family: int, networks: Tuple[str, ...]) -> Tuple[str, Tuple[Span, ...]]:
+    """Name and merged spans of the networks of one family."""
+    parsed = [ipaddress.ip_network(words) for words in networks]
+    spans = merged((int(item.network_address), int(item.broadcast_address)) for item in parsed if item.version == family)
+    digest = hashlib.sha256(repr((family, spans)).encode()).hexdigest()
+    return f"allow{family}_{digest[:12]}", spans
 
 
-def _label(text: str, why: str) -> str:
-    return f"{why} #{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _structure(interface: str, forwarding: bool) -> Iterable[Tuple[str, ...]]:
-    for name, (hook, priority, rules) in _chains(interface, forwarding).items():
-        kind, _word, where = hook.split()
-        yield ("chain", name, kind, where, priority, "accept")
-        for number, (text, why) in enumerate(rules):
-            yield ("rule", name, str(number), _label(text, why))
-    for name in MAPS.values():
-        yield ("map", name, MAP_TYPE, str(MAP_SIZE))
-
-
-def _element_text(element: Element) -> str:
-    note = f"{element.forward_id} {element.comment}".rstrip(" ")
-    return f'{element.port} comment "{note}" : {element.target_ip} . {element.target_port}'
-
-
-def render_table(table: Table, interface: str) -> str:
-    """The whole table as one transaction that replaces whatever stood there; also the file that is loaded at boot."""
-    by_map = _by_map(element for elements in table.elements.values() for element in elements)
-    lines = [f"add table {FAMILY} {TABLE}", f"delete table {FAMILY} {TABLE}", f"table {FAMILY} {TABLE} {{"]
-    for name in MAPS.values():
-        lines += [f"\tmap {name} {{", f"\t\ttype {MAP_TYPE}", f"\t\tsize {MAP_SIZE}"]
-        if by_map.get(name):
-            lines += ["\t\telements = {", ",\n".join(f"\t\t\t{_element_text(item)}" for item in by_map[name]), "\t\t}"]
-        lines.append("\t}")
-    for name, (hook, priority, rules) in _chains(interface, bool(table.elements)).items():
-        lines += [f"\tchain {name} {{", f"\t\ttype {hook} priority {priority}; policy accept;"]
-        lines += [f'\t\t{text} comment "{_label(text, why)}"' for text, why in rules]
-        lines.append("\t}")
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def render_change(live: Table, wanted: Table) -> str:
-    """The few elements that differ, as one transaction; both tables must have the same structure."""
-    old = {element for elements in live.elements.values() for element in elements}
-    new = {element for elements in wanted.elements.values() for element in elements}
-    lines = []
-    for name, elements in _by_map(old - new).items():
-        lines.append(f"delete element {FAMILY} {TABLE} {name} {{ {', '.join(str(item.port) for item in elements)} }}")
-    for name, elements in _by_map(new - old).items():
-        lines.append(f"add element {FAMILY} {TABLE} {name} {{ {', '.join(_element_text(item) for item in elements)} }}")
-    return "".join(line + "\n" for line in lines)
-
-
-def _by_map(elements: Iterable[Element]) -> Dict[str, List[Element]]:
-    by_map: Dict[str, List[Element]] = {}
-    for element in sorted(elements):
-        by_map.setdefault(element.map_name, []).append(element)
-    return by_map
-
-
-def parse_table(listing: Mapping[str, Any]) -> Table:
-    """Our table from ``nft -j list table``.
-
-    Raises:
-        StateRefused: something stands in the table that this collection does not write; it is named.
-    """
-    structure: List[Tuple[str, ...]] = []
-    elements: Dict[str, List[Element]] = {}
-    rules: Dict[str, int] = {}
-    for entry in listing.get("nftables", []):
-        (kind, body), = entry.items()
-        if kind == "table" and "flags" in body:
-            structure.append(("table", str(body["flags"])))      # "dormant" takes every hook away
-        elif kind == "chain" and body["name"] in CHAINS:
-            structure.append(("chain", body["name"], body.get("type", ""), body.get("hook", ""),
-                              str(body.get("prio", "")), body.get("policy", "")))
-        elif kind == "rule":
-            if not fields.matches(r"[a-z ]+ #[0-9a-f]{8}", body.get("comment", "")):
-                raise StateRefused(f"a rule in chain {body['chain']} of table {FAMILY} {TABLE} (handle {body['handle']}) "
-                                   f"is not ours; {REMEDY}", TABLE)
-            number = rules[body["chain"]] = rules.get(body["chain"], -1) + 1
-            structure.append(("rule", body["chain"], str(number), body["comment"]))
-        elif kind == "map" and body["name"] in MAPS.values():
-            structure.append(("map", body["name"], f"{body.get('type')} : {_joined(body.get('map'))}", str(body.get("size"))))
-            for element in (_parse_element(body["name"], item) for item in body.get("elem", [])):
-                elements.setdefault(element.forward_id, []).append(element)
-        elif kind not in ("metainfo", "table"):
-            raise StateRefused(f"a {kind} {body.get('name', '')} in table {FAMILY} {TABLE} is not ours; {REMEDY}", TABLE)
-    return Table(frozenset(structure), {name: tuple(sorted(items)) for name, items in elements.items()})
-
-
-def _joined(data_type: Any) -> str:
-    # nft up to 1.0.6 prints one string, later versions a list
-    return " . ".join(data_type) if isinstance(data_type, list) else str(data_type)
-
-
-def _parse_element(map_name: str, item: Any) -> Element:
-    try:
-        key, value = item
-        forward_id, _space, comment = key["elem"]["comment"].partition(" ")
-        target_ip, target_port = value["concat"]
-        return Element(map_name, int(key["elem"]["val"]), str(target_ip), int(target_port),
-                       fields.identifier("comment", forward_id), fields.comment("comment", comment))
-    except (KeyError, TypeError, ValueError, InvalidInput):
-        raise StateRefused(f"an element of map {map_name} in table {FAMILY} {TABLE} is not ours; {REMEDY}", TABLE) from None
+def merged(spans: Iterable[Span]) -> Tuple[Span, ...]:
+    """Sorted spans without overlaps and seams."""
+    result: List[Span] = []
+    for first, last in sorted(spans):
+        if result and first <= result[-1][1] + 1:
+            result[-1] = (result[-1][0], max(last, result[-1][1]))
+        else:
+            result.append((first, last))
+    return tuple(result)
