@@ -31,12 +31,12 @@ def test_mesh(arguments: Tuple[Any, ...], status: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "status", "shown"), [
-    ((0, [], False, False), OK, "0"),
-    ((2, [], True, True), OK, "2"),
-    ((2, ["vm-1"], True, True), FAILED, "vm-1"),
-    ((2, [], False, True), FAILED, "ip_forward"),
-    ((2, [], True, False), DEGRADED, "reboot"),
-    ((2, ["vm-1"], True, False), FAILED, "vm-1"),
+    ((0, [], False), OK, "0"),
+    ((2, [], True), OK, "2"),
+    ((2, ["vm-1"], True), FAILED, "vm-1"),
+    ((2, ["(IPv4 forwarding)"], True), FAILED, "IPv4 forwarding"),
+    ((2, [], False), DEGRADED, "reboot"),
+    ((2, ["vm-1"], False), FAILED, "vm-1"),
 ])
 def test_forwards(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
     """In effect now and after a boot; what is not is named."""

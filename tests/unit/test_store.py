@@ -18,7 +18,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import Forward
 from unit.samples import one_sentence
 
-ENTRY = Forward("vm-1", 22015, "10.50.0.12", 80).as_dict()
+ENTRY = Forward("vm-1", 22015, 22015, "10.50.0.12", 80).as_dict()
 GOOD = {"schema": 1, "forwards": [ENTRY]}
 
 
@@ -113,7 +113,7 @@ def test_damaged_state_is_refused(folder: Path, data: bytes) -> None:
     assert ".prev" in refused(folder)
 
 
-@pytest.mark.parametrize("change", [{"source_ranges": ["10.0.0.0/8"]}, {"x": 1}])
+@pytest.mark.parametrize("change", [{"rate_limit": "10/second"}, {"x": 1}])
 def test_an_entry_with_more_than_we_know_is_refused(folder: Path, change: Dict[str, Any]) -> None:
     """A field of a newer version (an allow-list!) must not be dropped in silence."""
     plant(folder, json.dumps({"schema": 1, "forwards": [{**ENTRY, **change}]}).encode())

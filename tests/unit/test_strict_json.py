@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, List
+
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.formats.strict_json import dump, parse_object
+from ansible_collections.edge.gateway.plugins.module_utils.formats.strict_json import dump_rows, parse_object
 
 
 @pytest.mark.parametrize(("data", "expected"), [
@@ -41,9 +43,10 @@ def test_a_lone_surrogate_is_refused(data: bytes) -> None:
         parse_object(data)
 
 
-def test_dump_is_stable_and_read_back() -> None:
-    """Equal values are equal files."""
-    value = {"b": [1, {"z": "ä", "a": None}], "a": "x"}
-    assert dump(value) == dump(dict(reversed(list(value.items()))))
-    assert dump(value).endswith("\n") and dump(value).isascii()
-    assert parse_object(dump(value).encode()) == value
+@pytest.mark.parametrize("rows", [[], [{"b": "\u00e4\n", "a": 1}], [{"a": 1}, {"a": [True, None]}]])
+def test_rows_are_read_back_a_line_each(rows: List[Dict[str, Any]]) -> None:
+    """A state file: a changed object is a changed line, equal objects are equal files."""
+    text = dump_rows("forwards", rows, schema=1)
+    assert parse_object(text.encode()) == {"forwards": rows, "schema": 1}
+    assert text == dump_rows("forwards", [dict(reversed(list(row.items()))) for row in rows], schema=1)
+    assert text.isascii() and text.endswith("\n") and text.count("\n") == 2 + (len(rows) + 1 if rows else 0)

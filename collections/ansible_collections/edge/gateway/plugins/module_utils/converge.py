@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Callable, ContextManager, Dict, Generic, List, Mapping, Protocol, Set, TypeVar
 
 from .errors import GatewayError, VerifyFailed
+
+NAME_WIDTH = 20
 
 Item = TypeVar("Item")
 Items = Dict[str, Item]
@@ -85,28 +88,29 @@ class Plan(Generic[Item]):
         """Whether anything has to be done."""
         return self.before != self.after or not in_effect(self.live, self.wanted)
 
-    @property
+    @cached_property
     def added(self) -> List[str]:
         """Ids that were not asked for before."""
         return sorted(set(self.after) - set(self.before))
 
-    @property
+    @cached_property
     def updated(self) -> List[str]:
         """Ids whose object differs."""
-        return sorted(name for name in set(self.after) & set(self.before) if self.after[name] != self.before[name])
+        before = self.before
+        return sorted(name for name, item in self.after.items() if name in before and before[name] is not item and before[name] != item)
 
-    @property
+    @cached_property
     def removed(self) -> List[str]:
         """Ids that are no longer wanted, or were in effect though nobody asked for them."""
         return sorted((set(self.before) | {name for name in self.live if not is_part(name)}) - set(self.after))
 
-    @property
+    @cached_property
     def repaired(self) -> List[str]:
         """Ids that were asked for and stay as they are, but were not in effect that way."""
-        return sorted(name for name in set(self.before) & set(self.after)
-                      if self.before[name] == self.after[name] and self.drifted(name))
+        after, updated = self.after, set(self.updated)
+        return sorted(name for name in self.before if name in after and name not in updated and self.drifted(name))
 
-    @property
+    @cached_property
     def touched(self) -> Set[str]:
         """Ids whose effect differs after the run: all of them when a part that they share was not in effect."""
         if any(is_part(name) and self.drifted(name) for name in self.wanted):
@@ -123,19 +127,25 @@ class Outcome(Generic[Item]):
     """What a module reports."""
 
     plan: Plan[Item]
-    diff: Dict[str, str]
+    describe: Callable[[Item], str]
     warnings: List[str]
+
+    @property
+    def diff(self) -> Dict[str, str]:
+        """Both sides as text."""
+        return _diff(self.describe, self.plan)
 
     @property
     def items(self) -> List[Item]:
         """The objects that are wanted after the run, in the order of their ids."""
         return [item for _name, item in sorted(self.plan.after.items())]
 
-    def as_dict(self) -> Dict[str, Any]:
-        """The return values that all modules share."""
+    def as_dict(self, diff: bool = True) -> Dict[str, Any]:
+        """The return values that all modules share; the diff costs as much as the whole list is long."""
         plan = self.plan
-        return {"changed": plan.changed, "added": plan.added, "updated": plan.updated, "removed": plan.removed,
-                "repaired": plan.repaired, "diff": self.diff, "warnings": self.warnings}
+        values = {"changed": plan.changed, "added": plan.added, "updated": plan.updated, "removed": plan.removed,
+                  "repaired": plan.repaired, "warnings": self.warnings}
+        return {**values, "diff": self.diff} if diff else values
 
 
 def is_part(name: str) -> bool:
@@ -162,10 +172,13 @@ def converge(engine: Engine[Item], edit: Edit[Item], dry_run: bool) -> Outcome[I
         plan = _plan(engine, before, after, live)
         if not dry_run:
             plan = _carry_out(engine, plan)
-    return Outcome(plan, _diff(engine, plan), engine.warnings)
+    return Outcome(plan, engine.describe, engine.warnings)
 
 
 def _plan(engine: Engine[Item], before: Items[Item], after: Items[Item], live: Live) -> Plan[Item]:
+    if before == after:
+        wanted = engine.render(before)
+        return Plan(before, before, before, live, wanted, wanted)
     return Plan(before, after, after, live, engine.render(before), engine.render(after))
 
 
@@ -199,8 +212,8 @@ def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
         raise
 
 
-def _diff(engine: Engine[Item], plan: Plan[Item]) -> Dict[str, str]:
-    """Both sides as a list of lines that a person reads; only the parts that were wrong are listed."""
+def _diff(describe: Callable[[Item], str], plan: Plan[Item]) -> Dict[str, str]:
+    """Both sides as a table that a person reads, a row to an object; only the parts that were wrong are listed."""
     before, after = [], []
     for name in sorted(set(plan.live) | set(plan.wanted)):
         if is_part(name) and name in plan.wanted and plan.drifted(name) and plan.live.get(name) != plan.wanted[name]:
@@ -208,13 +221,18 @@ def _diff(engine: Engine[Item], plan: Plan[Item]) -> Dict[str, str]:
             after.append(f"{name} in place")
     for name in sorted(set(plan.before) | {name for name in plan.live if not is_part(name)}):
         if name not in plan.before:
-            before.append(f"{name}: in effect, though nobody asked for it")
+            before.append(_row(name, "in effect, though nobody asked for it"))
             continue
         state = "" if not plan.drifted(name) else "  (altered)" if name in plan.live else "  (not in effect)"
-        before.append(f"{name}: {engine.describe(plan.before[name])}{state}")
+        before.append(_row(name, describe(plan.before[name]) + state))
     for name in sorted(plan.after):
-        after.append(f"{name}: {engine.describe((plan.after if name in plan.before else plan.announced)[name])}")
+        after.append(_row(name, describe((plan.after if name in plan.before else plan.announced)[name])))
     return {"before": _text(before), "after": _text(after)}
+
+
+def _row(name: str, words: str) -> str:
+    # a column of fixed width: a longer name elsewhere must not move every other row
+    return f"{name + ':':<{NAME_WIDTH}} {words}"
 
 
 def _text(lines: List[str]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from typing import Any, Callable, Dict
@@ -20,12 +21,14 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     """Run a module.
 
     Args:
-        action: takes the parameters and whether this is a dry run; returns the module's result.
+        action: takes the parameters (and under ``diff_wanted`` whether the user asked for a diff) and whether this is a
+            dry run; returns the module's result.
         constraints: passed on to AnsibleModule, such as ``mutually_exclusive``.
     """
+    gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
     try:
-        result = action(module.params, module.check_mode)
+        result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
         module.fail_json(msg=problem.message, code=problem.code, option=problem.option)
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log

@@ -13,36 +13,58 @@ description:
   - Forwards TCP and UDP ports of this host to nodes behind the mesh interface, in the kernel.
   - The forwards that were asked for are kept in C(forwards.json). The kernel is compared with it on every run and repaired.
   - With the nftables backend everything lives in a table of its own, C(inet edge_gateway), which is changed in one transaction.
-    Nobody else's table is read or written.
-  - While there is at least one forward, traffic into the mesh is masqueraded and C(net.ipv4.ip_forward) is on. Rules
-    of the same table keep the host from routing anything else between its networks and the mesh.
+    Nobody else's table is written. A port costs one look-up, however many there are.
+  - With the iptables backend there are chains of its own, and C(-A POSTROUTING -o wg0 -j MASQUERADE).
+  - While there is at least one forward, traffic into the mesh is masqueraded and forwarding between interfaces is on. Rules
+    beside the forwards keep the host from routing anything else between its networks and the mesh.
+  - When a firewall of somebody else (ufw, firewalld, Docker, rules by hand) would drop a forward, the run warns and names its chain.
 author:
   - edge.gateway contributors (@edge-gateway)
 options:
   forward_id:
     description:
       - Name of the forward. 1 to 63 of a-z, 0-9, C(.), C(_) and C(-).
-      - One of O(forward_id) and O(forwards) is required.
+      - One of O(forward_id), O(forwards) and O(src) is required.
     type: str
   public_port: &public_port
     description:
-      - Port of this host.
-      - Ports that this host uses itself are refused, the SSH port above all.
+      - Port of this host, or a range of ports like V(6000-6010).
+      - Ports that this host uses itself are refused, the SSH port above all, and so are ports of another forward. One port may go to
+        an IPv4 and to an IPv6 target.
     type: str
   target_ip: &target_ip
-    description: IPv4 address of a mesh node, in plain notation.
+    description: IPv4 or IPv6 address of a mesh node, in plain notation. Clients of the same IP version can use the forward.
     type: str
   target_port: &target_port
-    description: Port of the node. The same as O(public_port) when left out.
+    description: Port of the node, of a range the first one; a range keeps its order. The same as O(public_port) when left out.
     type: int
   proto: &proto
     description: Transport protocol.
     type: str
     choices: [tcp, udp, both]
     default: tcp
+  source_ranges: &source_ranges
+    description:
+      - Networks of those who may use the forward, in CIDR notation. Anyone when left out or empty.
+      - To others, the port looks as if it were not forwarded.
+      - Connections that are already open stay open. UDP flows are judged anew.
+    type: list
+    elements: str
+    default: []
+  source_nat: &source_nat
+    description:
+      - V(masquerade) lets the node see the edge as its client, so that its answers come back.
+      - With V(none) the node sees the client's own address. It must then route its answers through this host; nothing here can check that.
+    type: str
+    choices: [masquerade, none]
+    default: masquerade
+  hairpin: &hairpin
+    description: Whether mesh nodes may use the forward too, by an address of this host.
+    type: bool
+    default: false
   comment: &comment
     description:
-      - Who opened it and why, shown by C(nft list table inet edge_gateway).
+      - Who opened it and why, shown by M(edge.gateway.dnat_forward_info) and C(nft list table inet edge_gateway).
       - 'Up to 64 letters, digits, spaces and C(. _ : / # @ -).'
     type: str
     default: ''
@@ -55,6 +77,7 @@ options:
     description:
       - Many forwards in one transaction, instead of the single form.
       - An empty list only makes sure that what was asked for earlier is in effect.
+      - Ansible itself is slow with lists of thousands; use O(src) for those.
     type: list
     elements: dict
     suboptions:
@@ -66,21 +89,39 @@ options:
       target_ip: *target_ip
       target_port: *target_port
       proto: *proto
+      source_ranges: *source_ranges
+      source_nat: *source_nat
+      hairpin: *hairpin
       comment: *comment
       state: *state
+  src:
+    description:
+      - A JSON or YAML file with the list of O(forwards), or with an object that holds the list under C(forwards).
+      - It is looked for where M(ansible.builtin.copy) looks, and may be encrypted with Ansible Vault.
+      - Ten thousand forwards this way cost little more than a task that does nothing. JSON is read much faster than YAML.
+    type: path
+  remote_src:
+    description: Whether O(src) is a file of the managed host.
+    type: bool
+    default: false
   purge:
-    description: With O(forwards), remove every forward that is not listed.
+    description: With O(forwards) or O(src), remove every forward that is not listed.
+    type: bool
+    default: false
+  summary:
+    description: Leave the whole list of forwards out of the result, and the diff unless it is asked for. For long lists.
     type: bool
     default: false
   backend:
     description:
-      - Firewall to drive. V(auto) is what the role P(edge.gateway.firewall#role) chose for this host, else nftables.
-      - This version drives V(nftables) only.
+      - Firewall to drive. V(auto) is what the role P(edge.gateway.firewall#role) chose for this host, else nftables
+        where C(nft) is installed, else iptables in the variant that the host's C(iptables) is.
+      - A change of the firewall takes the forwards along.
     type: str
     choices: [auto, nftables, iptables]
     default: auto
   allow_outside_mesh:
-    description: Accept targets that are not behind the mesh interface.
+    description: Accept targets that are not behind the mesh interface. Traffic to them is not masqueraded.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -99,12 +140,26 @@ EXAMPLES = r"""
     target_port: 32215
     comment: asked for by ops, ticket 4711
 
+- name: Forward a range of UDP ports for two networks only
+  edge.gateway.dnat_forward:
+    forward_id: voice
+    public_port: 6000-6010
+    target_ip: 10.50.0.14
+    proto: udp
+    source_ranges: [203.0.113.0/24, 198.51.100.7]
+
 - name: Exactly these forwards and no others
   edge.gateway.dnat_forward:
     forwards:
       - {forward_id: game, public_port: 27015, target_ip: 10.50.0.14, proto: both}
       - {forward_id: git, public_port: 2222, target_ip: 10.50.0.15, target_port: 22}
     purge: true
+
+- name: Exactly the forwards of a file, thousands of them
+  edge.gateway.dnat_forward:
+    src: forwards.json
+    purge: true
+    summary: true
 
 - name: Close it again
   edge.gateway.dnat_forward:
@@ -122,9 +177,14 @@ forwards:
   description: All forwards that exist after the run, with the names of the options.
   type: list
   elements: dict
-  returned: success
+  returned: success, without O(summary)
   sample:
-    - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, comment: ''}
+    - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, source_ranges: [],
+       source_nat: masquerade, hairpin: false, comment: ''}
+count:
+  description: How many forwards exist after the run.
+  type: int
+  returned: success
 added:
   description: Ids that this run added.
   type: list
@@ -162,18 +222,23 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
-from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, Forward
+from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, check_names
 
 FORWARD: spec.Spec = {
     "public_port": {"type": "str"}, "target_ip": {"type": "str"}, "target_port": {"type": "int"},
-    "proto": {"type": "str", "choices": PROTOCOLS, "default": "tcp"}, "comment": {"type": "str", "default": ""}, **spec.STATE,
+    "proto": {"type": "str", "choices": PROTOCOLS, "default": "tcp"},
+    "source_ranges": {"type": "list", "elements": "str", "default": []},
+    "source_nat": {"type": "str", "choices": SOURCE_NAT, "default": "masquerade"},
+    "hairpin": {"type": "bool", "default": False}, "comment": {"type": "str", "default": ""}, **spec.STATE,
 }
 ARGUMENTS: spec.Spec = {
     "forward_id": {"type": "str"}, **FORWARD,
     "forwards": {"type": "list", "elements": "dict", "options": {"forward_id": {"type": "str", "required": True}, **FORWARD}},
-    "purge": {"type": "bool", "default": False},
+    "src": {"type": "path"}, "remote_src": {"type": "bool", "default": False},
+    "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH,
 }
@@ -181,15 +246,18 @@ ARGUMENTS: spec.Spec = {
 
 def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the forwards to what the task asks for."""
-    edit = edit_of(params, "forward_id", "forwards", Forward.parse)
-    engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"],
+    host = Host()
+    edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse)
+    engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
                            allow_outside_mesh=params["allow_outside_mesh"])
     outcome = converge(engine, edit, dry_run)
-    return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items]}
+    whole = not params["summary"]
+    result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}
+    return {**result, "forwards": [item.as_dict() for item in outcome.items]} if whole else result
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, forward, mutually_exclusive=[("forward_id", "forwards")])
+    entry.run(ARGUMENTS, forward, mutually_exclusive=[("forward_id", "forwards", "src")])
 
 
 if __name__ == "__main__":

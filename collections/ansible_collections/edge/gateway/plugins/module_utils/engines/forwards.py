@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Set, Type
+from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from ..errors import InvalidInput
 from ..host import Host
-from ..models import forward as rules
 from ..models.forward import Forward, Forwards
+from ..models.forward_rules import Reach, Reserved, check_overlaps
 from . import conntrack, system
 from .base import BaseEngine
+from .firewall import backend_for, others_than
+from .forwarding import Forwarding
 from .memberships import membership_of
-from .nftables import BOOT_FILE, NftablesBackend
 from .store import Store
 
-BACKENDS = {"nftables": NftablesBackend}
 BOOT_UNIT = "edge-gateway-forwards.service"
-TABLE_PART, FILE_PART, BOOT_PART, FORWARDING_PART = "(firewall table)", "(state file)", "(boot file)", "(ip_forward)"
+TABLE_PART, FILE_PART, BOOT_PART = "(firewall table)", "(state file)", "(boot file)"
+FORWARDING_FILE_PART, OTHER_PART = "(forwarding at boot)", "(rules of another backend)"
+FORWARDING_PARTS = {4: "(IPv4 forwarding)", 6: "(IPv6 forwarding)"}
 
 
 class ForwardEngine(BaseEngine[Forward]):
@@ -37,7 +39,9 @@ class ForwardEngine(BaseEngine[Forward]):
         self.interface, self.state_dir = system.mesh_interface(host, interface), state_dir
         self.allow_outside_mesh = allow_outside_mesh
         self.store = Store(host, state_dir, "forwards.json", "forwards")
-        self.backend = choose_backend(host, backend)(host, self.interface)
+        self.backend = backend_for(host, backend, self.interface)
+        self.others = others_than(self.backend)
+        self.forwarding = Forwarding(host)
 
     def load(self) -> Forwards:
         """The forwards that were asked for."""
@@ -49,8 +53,10 @@ class ForwardEngine(BaseEngine[Forward]):
         live: Dict[str, object] = dict(table.elements)
         live[TABLE_PART] = table.structure
         live[FILE_PART] = self.store.exists()
-        live[BOOT_PART] = (self.host.read(BOOT_FILE) or b"").decode("utf-8", "replace")
-        live[FORWARDING_PART] = system.forwarding(self.host)
+        live[BOOT_PART] = (self.host.read(self.backend.boot_file) or b"").decode("utf-8", "replace")
+        live[OTHER_PART] = [other.name for other in self.others if self.host.mode(other.boot_file) is not None]
+        live.update({part: self.forwarding.live(family) for family, part in FORWARDING_PARTS.items()})
+        live[FORWARDING_FILE_PART] = self.forwarding.file()
         return live
 
     def render(self, items: Forwards) -> Mapping[str, object]:
@@ -60,60 +66,69 @@ class ForwardEngine(BaseEngine[Forward]):
         wanted[TABLE_PART] = table.structure
         wanted[FILE_PART] = True
         wanted[BOOT_PART] = self.backend.boot_text(items)
-        if items:
-            wanted[FORWARDING_PART] = True
+        wanted[OTHER_PART] = []
+        families = {item.family for item in items.values()}
+        wanted.update({FORWARDING_PARTS[family]: self.forwarding.settings({family}) for family in families})
+        wanted[FORWARDING_FILE_PART] = self.forwarding.text(families)
         return wanted
 
     def active(self, items: Forwards) -> Dict[str, bool]:
         """Whether each forward carries traffic: its own rules and those that all share are in effect."""
         live, right = self.read(), self.render(items)
-        shared = all(live[part] == right.get(part, live[part]) for part in (TABLE_PART, FORWARDING_PART))
-        return {name: shared and live.get(name) == right[name] for name in items}
+        return {name: all(live.get(part) == right[part] for part in (name, TABLE_PART, FORWARDING_PARTS[item.family]))
+                for name, item in items.items()}
 
     def check(self, before: Forwards, after: Forwards) -> None:
         """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh."""
-        rules.check_overlaps(after, before)
-        new = [item for name, item in sorted(after.items()) if before.get(name) != item]
+        new = [item for name, item in after.items() if before.get(name) != item]
         if not new:
             return
-        reserved, own = system.reserved_ports(self.host), system.own_addresses(self.host)
+        check_overlaps(after, before)
         member = None if self.allow_outside_mesh else membership_of(self.host, self.state_dir, self.interface)
+        reserved = Reserved(system.reserved_ports(self.host))
+        reach = Reach(member.mesh if member else [], system.own_addresses(self.host))
+        spoken = {family for family in (4, 6) if self.forwarding.has(family)}
         for item in new:
-            rules.check_reserved(item, reserved)
-            rules.check_target(item, member.mesh if member else [], own)
+            if item.family not in spoken:
+                raise InvalidInput("target_ip", item.target_ip, f"of {item.forward_id} needs IPv{item.family}, which is switched off "
+                                                                "on this host; give an address of the other version")
+            self.backend.check(item)
+            reserved.check(item)
+            reach.check(item)
         if member is None and not self.allow_outside_mesh:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")
 
     def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""
-        self.backend.ready()
+        self.backend.ready(after)
 
     def write(self, before: Forwards, after: Forwards) -> None:
         """State first, then the boot file, then the kernel: a kill in between heals at the next run or boot."""
-        self.store.save([item.as_dict() for _name, item in sorted(after.items())])
-        self.host.make_directory(BOOT_FILE.rpartition("/")[0], 0o755)
-        self.host.write(BOOT_FILE, self.backend.boot_text(after))
+        self.store.save([item.as_kept() for _name, item in sorted(after.items())])
+        boot_file, text = self.backend.boot_file, self.backend.boot_text(after)
+        self.host.make_directory(boot_file.rpartition("/")[0], 0o755)
+        if self.host.read(boot_file) != text.encode():
+            self.host.write(boot_file, text)
         self.backend.apply(after)
-        if after:
-            system.start_forwarding(self.host)
+        self.forwarding.apply({item.family for item in after.values()})
+        for other in self.others:
+            if self.host.mode(other.boot_file) is not None:
+                other(self.host, self.interface).clear()
+                self.host.remove(other.boot_file)
 
     def confirm(self, before: Forwards, after: Forwards, touched: Set[str]) -> None:
         """Reading the kernel back was all the confirmation there is; say so when a boot would lose it."""
-        if after and self.host.mode(f"/etc/systemd/system/{BOOT_UNIT}") is None:
-            self.warnings.append(f"{BOOT_UNIT} is not installed: the forwards do not survive a reboot; "
+        unit = self.host.read(f"/etc/systemd/system/{BOOT_UNIT}")
+        if after and (unit is None or self.backend.boot_file.encode() not in unit):
+            self.warnings.append(f"{BOOT_UNIT} is not installed for {self.backend.name}: the forwards do not survive a reboot; "
                                  "apply the role edge.gateway.firewall")
 
     def finish(self, before: Forwards, after: Forwards, touched: Set[str]) -> None:
         """Cut UDP flows of the ports that changed, or they keep their old way."""
-        ports = [("udp", side[name].public_port) for side in (before, after) for name in touched
-                 if name in side and "udp" in side[name].protocols]
+        ports: Dict[int, List[Tuple[int, int]]] = {4: [], 6: []}
+        for side in (before, after):
+            for name in touched:
+                if name in side and side[name].proto != "tcp":
+                    ports[side[name].family].append((side[name].first_port, side[name].last_port))
         self.warnings += conntrack.cut(self.host, ports)
-
-
-def choose_backend(host: Host, name: str) -> Type[NftablesBackend]:
-    """The firewall to drive: the one named, else the one the roles chose for this host, else nftables."""
-    chosen = name if name != "auto" else system.choices(host).backend or "nftables"
-    if chosen not in BACKENDS:
-        raise InvalidInput("backend", chosen, f"is not available in this version; use {' or '.join(BACKENDS)}")
-    return BACKENDS[chosen]

@@ -56,7 +56,7 @@ def _forwards(host: Host, places: Places) -> Part:
     engine = ForwardEngine(host, places.state_dir, places.interface)
     wanted = engine.load()
     missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
-    return health.forwards(len(wanted), missing, system.forwarding(host), system.unit_state(host, BOOT_UNIT)[0])
+    return health.forwards(len(wanted), missing, system.unit_state(host, BOOT_UNIT)[0])
 
 
 def _routes(host: Host, places: Places) -> Part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Protocol, TypeVar
 
 from ..errors import GatewayError, StateRefused, shown
-from ..formats.strict_json import dump, parse_object
+from ..formats.strict_json import dump_rows, parse_object
 from ..host import Host
 from ..models.fields import as_written, is_version
 
@@ -85,7 +85,7 @@ class Store:
     def save(self, entries: List[Dict[str, Any]]) -> None:
         """Replace the file; what stood there becomes the previous version."""
         self.host.make_directory(self.directory)
-        text = dump({"schema": SCHEMA, self.noun: entries}).encode()
+        text = dump_rows(self.noun, entries, schema=SCHEMA).encode()
         current = self.host.read(self.path)
         # a repair, or taking a failed change back, must not push a good version out
         if current is not None and text not in (current, self.host.read(self.previous)):

@@ -17,7 +17,6 @@ from ..models import fields
 from ..models.choices import Choices
 
 CHOICES_FILE = "/etc/edge-gateway/gateway.json"
-FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 
 def choices(host: Host) -> Choices:
@@ -84,16 +83,6 @@ def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
         reserved["tcp", connection[1]] = "this SSH connection"
     reserved.update(choices(host).reserved)
     return reserved
-
-
-def forwarding(host: Host) -> bool:
-    """Whether the kernel forwards IPv4 between interfaces."""
-    return (host.read(FORWARDING) or b"").strip() == b"1"
-
-
-def start_forwarding(host: Host) -> None:
-    """Let the kernel forward IPv4 now; the firewall role keeps it across boots."""
-    host.set_kernel(FORWARDING, "1")
 
 
 def has_systemd(host: Host) -> bool:

@@ -13,24 +13,38 @@ def parse_object(data: bytes) -> Dict[str, Any]:
     """One JSON object.
 
     Raises:
-        ValueError: not UTF-8 (half surrogate pairs included), not JSON, not an object, a repeated name, NaN or Infinity,
-            or nested too deeply.
+        ValueError: as :func:`parse_value`, or not an object.
     """
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repetition, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")     # half a surrogate pair cannot be written again
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except (UnicodeError, json.JSONDecodeError):
-        raise ValueError("is not JSON") from None
+    value = parse_value(data)
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
     return value
 
 
-def dump(value: Dict[str, Any]) -> str:
-    """An object as a file's text, stable in order so that equal values are equal files."""
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+def parse_value(data: bytes) -> object:
+    """One JSON value.
+
+    Raises:
+        ValueError: not UTF-8 (half surrogate pairs included), not JSON, a repeated name, NaN or Infinity, or nested too deeply.
+    """
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_no_repetition, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")     # half a surrogate pair cannot be written again
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except (UnicodeError, json.JSONDecodeError):
+        raise ValueError("is not JSON") from None
+    return value
+
+
+def dump_rows(noun: str, rows: List[Dict[str, Any]], **rest: Any) -> str:
+    """An object that holds a list of objects and a little more: a row to a line, for eyes and for diff."""
+    encode = json.JSONEncoder(sort_keys=True).encode      # made once: json.dumps makes a new one for each call
+    lines = ",\n".join("  " + encode(row) for row in rows)
+    others = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(rest.items()))
+    return f"{{{json.dumps(noun)}: [" + (f"\n{lines}\n" if rows else "") + f"]{others}}}\n"
 
 
 def _no_repetition(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:

@@ -1,0 +1,79 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The firewalls that can carry forwards, and which of them a host uses."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Protocol, Tuple, Type
+
+from ..errors import InvalidInput
+from ..host import Host
+from ..models.forward import Forward, Forwards
+from . import system
+from .nftables import NftablesBackend
+
+
+class Rules(Protocol):
+    """What a firewall holds for forwards, live or wanted; two are compared part by part."""
+
+    @property
+    def structure(self) -> object:
+        """All that the forwards share."""
+
+    @property
+    def elements(self) -> Mapping[str, object]:
+        """What each forward has for itself, by its id."""
+
+
+class Backend(Protocol):
+    """One firewall. It touches what is marked as ours and nothing else."""
+
+    name: str
+    boot_file: str
+
+    def __init__(self, host: Host, interface: str) -> None: ...
+
+    def check(self, forward: Forward) -> None:
+        """Raise InvalidInput, naming the option, when this firewall cannot do what the forward asks for."""
+
+    def ready(self, forwards: Forwards) -> None:
+        """Raise MissingTool without the firewall's programs."""
+
+    def read(self) -> Rules:
+        """What the kernel holds; nothing without the program to look with."""
+
+    def counts(self) -> Dict[str, Tuple[int, int]]:
+        """By forward id, connections opened and bytes of their first packets, as of the last :meth:`read`."""
+
+    def wanted(self, forwards: Forwards) -> Rules:
+        """What these forwards need."""
+
+    def boot_text(self, forwards: Forwards) -> str:
+        """What the boot unit loads."""
+
+    def apply(self, forwards: Forwards) -> None:
+        """Make the kernel's rules the wanted ones; atomic as far as the firewall can be."""
+
+    def clear(self) -> None:
+        """Take all that is ours away, because another firewall carries the forwards now."""
+
+
+BACKENDS: Dict[str, Type[Backend]] = {"nftables": NftablesBackend}
+
+
+def backend_for(host: Host, name: str, interface: str) -> Backend:
+    """The firewall to drive: the one named, else the one the roles chose for this host, else the one that is there."""
+    chosen = name if name != "auto" else system.choices(host).backend or _installed(host)
+    if chosen not in BACKENDS:
+        raise InvalidInput("backend", chosen, f"is not available in this version; use {' or '.join(BACKENDS)}")
+    return BACKENDS[chosen](host, interface)
+
+
+def _installed(host: Host) -> str:
+    return "iptables" if host.find("nft") is None and host.find("iptables") is not None else "nftables"
+
+
+def others_than(backend: Backend) -> List[Type[Backend]]:
+    """The firewalls that must not carry our forwards too."""
+    return [other for name, other in BACKENDS.items() if name != backend.name]

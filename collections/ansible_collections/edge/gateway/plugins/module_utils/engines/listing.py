@@ -1,0 +1,34 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Option ``src``: a list form kept in a file, which is how thousands of objects reach a host without Ansible carrying each."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Mapping
+
+from ..errors import InvalidInput
+from ..formats import listing
+from ..host import Host
+
+
+def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: Callable[[Mapping[str, Any], str], None]) -> Dict[str, Any]:
+    """The parameters, with the entries of the file under ``noun`` if ``src`` names one.
+
+    Args:
+        check_names: raises for an entry that holds what is no option; Ansible checks only what it carries itself.
+
+    Raises:
+        InvalidInput: there is no such file, or not such a list in it.
+    """
+    path = params["src"]
+    if path is None:
+        return dict(params)
+    data = host.read(path)
+    if data is None:
+        raise InvalidInput("src", path, "does not exist on this host; correct the path, or leave remote_src out "
+                                        "for a file beside the playbook")
+    entries = listing.parse(data, path, noun)
+    for number, entry in enumerate(entries):
+        check_names(entry, f"{noun}[{number}].")
+    return {**params, noun: entries}
