@@ -37,10 +37,12 @@ def test_results_of_the_module_and_of_info() -> None:
     result = world.module("dnat_forward", **GOOD, _ansible_diff=True)
     assert {"changed", "backend", "forwards", "added", "updated", "removed", "repaired", "diff"} <= set(result)
     assert result["backend"] == "nftables" and result["added"] == ["vm-1"]
-    assert result["forwards"] == [{**GOOD, "proto": "tcp", "comment": ""}]
+    whole = {**GOOD, "proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": ""}
+    assert result["forwards"] == [whole] and result["count"] == 1
     before = (ruleset(), world.files(STATE_DIR))
     info = world.module("dnat_forward_info")
-    assert info["changed"] is False and info["forwards"] == [{**GOOD, "proto": "tcp", "comment": "", "active": True}]
+    assert info["changed"] is False and info["count"] == 1
+    assert info["forwards"] == [{**whole, "active": True, "connections": 0, "open_connections": 0, "blocked_by": []}]
     assert before == (ruleset(), world.files(STATE_DIR))
 
 
@@ -124,11 +126,11 @@ def test_targets_outside_the_joined_mesh() -> None:
 
 
 def test_a_host_without_nft_is_told_so_before_anything_happens() -> None:
-    """The package is named; check mode can still predict."""
+    """The package is named (where there is no iptables either, or nftables is asked for); check mode can still predict."""
     sh("mount", "--bind", "/dev/null", sh("realpath", "/usr/sbin/nft").strip())
     try:
-        result = world.module("dnat_forward", **GOOD)
-        predicted = world.module("dnat_forward", **GOOD, _ansible_check_mode=True)
+        result = world.module("dnat_forward", **GOOD, backend="nftables")
+        predicted = world.module("dnat_forward", **GOOD, backend="nftables", _ansible_check_mode=True)
     finally:
         sh("umount", sh("realpath", "/usr/sbin/nft").strip())
     assert result["failed"] and "nftables" in result["msg"] and predicted.get("changed")
