@@ -30,9 +30,9 @@ def test_rubbish_ends(data: bytes) -> None:
 
 def test_a_request_is_a_message() -> None:
     """Header, family and payload."""
-    sent = netlink.request(10, 13, 1, attribute(1, b"t\0"), netlink.DUMP, 7)
+    sent = netlink.request(10, 13, 1, attribute(1, b"t\0"), netlink.DUMP)
     (kind, flags, number, body), = netlink.messages(sent)
-    assert (kind, flags, number) == (10 << 8 | 13, netlink.REQUEST | netlink.DUMP, 7)
+    assert (kind, flags, number) == (10 << 8 | 13, netlink.REQUEST | netlink.DUMP, netlink.SEQUENCE)
     assert attributes(body) == {1: b"t\0"} and sent[16] == 1
 
 
@@ -44,20 +44,20 @@ def test_errors_are_told_from_acknowledgements() -> None:
     assert [netlink.errno_of(body) for _k, _f, _n, body in netlink.messages(error(0) + error(errno.ENOENT))] == [0, errno.ENOENT]
 
 
-def flow(proto: int, address: bytes, port: int) -> bytes:
+def flow(proto: int, address: bytes, port: int, status: int = 0) -> bytes:
     """A flow as the kernel sends it: original direction, and more."""
     source, target = (1, 2) if len(address) == 4 else (3, 4)
     original = nested(1, nested(1, attribute(source, bytes(len(address))), attribute(target, address)),
                       nested(2, attribute(1, bytes([proto])), attribute(2, b"\x30\x39"), attribute(3, port.to_bytes(2, "big"))))
-    return original + nested(2, b"") + attribute(3, bytes(4))
+    return original + nested(2, b"") + attribute(3, bytes([0, 0, 0, status]))
 
 
 def test_a_flow_is_known_by_where_it_was_sent_to() -> None:
     """Both IP versions."""
-    four = conntrack.flow(flow(17, bytes([198, 51, 100, 1]), 53))
+    four = conntrack.flow(flow(17, bytes([198, 51, 100, 1]), 53, 0x20))
     six = conntrack.flow(flow(6, b"\xfd" + bytes(14) + b"\x01", 80))
-    assert four is not None and four[:3] == (17, "198.51.100.1", 53)
-    assert six is not None and six[:3] == (6, "fd00::1", 80)
+    assert four is not None and four[:4] == ("udp", "198.51.100.1", 53, True)
+    assert six is not None and six[:4] == ("tcp", "fd00::1", 80, False)
 
 
 def test_what_has_no_ports_is_no_flow_of_ours() -> None:

@@ -17,6 +17,8 @@ FAMILY_HEADER = struct.Struct(">BBH")
 ATTRIBUTE = struct.Struct("=HH")
 ERROR, DONE = 2, 3
 REQUEST, ACK, DUMP, INTERRUPTED = 0x1, 0x4, 0x300, 0x10
+# one conversation has one question at a time
+SEQUENCE = 1
 TYPE_MASK = 0x3FFF
 NESTED = 0x8000
 BODY = HEADER.size + FAMILY_HEADER.size
@@ -25,16 +27,15 @@ Attributes = Dict[int, bytes]
 Message = Tuple[int, int, int, bytes]
 
 
-def request(subsystem: int, kind: int, family: int, payload: bytes, flags: int, number: int = 1) -> bytes:
+def request(subsystem: int, kind: int, family: int, payload: bytes, flags: int) -> bytes:
     """One request.
 
     Args:
         subsystem, kind: NFNL_SUBSYS_* and its message type.
         family: AF_* or NFPROTO_* number.
         flags: NLM_F_* beside NLM_F_REQUEST.
-        number: sequence number, which the answers carry.
     """
-    return HEADER.pack(BODY + len(payload), subsystem << 8 | kind, REQUEST | flags, number, 0) + \
+    return HEADER.pack(BODY + len(payload), subsystem << 8 | kind, REQUEST | flags, SEQUENCE, 0) + \
         FAMILY_HEADER.pack(family, 0, 0) + payload
 
 
