@@ -40,7 +40,7 @@ class Engine(Protocol[Item]):
         """What is in effect. Without the tool to look with, nothing is."""
 
     def render(self, items: Items[Item]) -> Live:
-        """What should be in effect for these objects, in the same terms as :meth:`read`."""
+        """What should be in effect for these objects, in the same terms as :meth:`read`; a part that must go is None."""
 
     def describe(self, item: Item) -> str:
         """The object for a person who reads a diff."""
@@ -217,8 +217,9 @@ def _diff(describe: Callable[[Item], str], plan: Plan[Item]) -> Dict[str, str]:
     before, after = [], []
     for name in sorted(set(plan.live) | set(plan.wanted)):
         if is_part(name) and name in plan.wanted and plan.drifted(name) and plan.live.get(name) != plan.wanted[name]:
-            before.append(f"{name} {'altered' if plan.live.get(name) else 'missing'}")
-            after.append(f"{name} in place")
+            gone = plan.wanted[name] is None
+            before.append(f"{name} {'to be removed' if gone else 'altered' if plan.live.get(name) else 'missing'}")
+            after += [] if gone else [f"{name} in place"]
     for name in sorted(set(plan.before) | {name for name in plan.live if not is_part(name)}):
         if name not in plan.before:
             before.append(_row(name, "in effect, though nobody asked for it"))

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: seed_import
+short_description: Take over the port forwards of the older system
+version_added: 0.2.0
+description:
+  - Reads C(tcp_forwards) from the C(state.json) of the older system's agent, and forwards the same ports as
+    M(edge.gateway.dnat_forward) does.
+  - Once these forwards are in effect, removes the bare iptables rules that the agent had made for them, in both variants of
+    iptables, and its masquerade of the mesh interface. Open connections stay open.
+  - A forward of ours with the same id stays as it is. C(state.json) is not changed.
+  - The agent's rule that accepts established connections stays, since other rules may rely on it.
+  - Stop the older system's containers first, or its agent adds its rules again at its next start.
+author:
+  - edge.gateway contributors (@edge-gateway)
+options:
+  seed_dir:
+    description: Directory of the managed host that the agent's container had as C(/data).
+    type: path
+    required: true
+  backend:
+    description: Firewall to drive, as in M(edge.gateway.dnat_forward).
+    type: str
+    choices: [auto, nftables, iptables]
+    default: auto
+  allow_outside_mesh:
+    description: Accept targets that are not behind the mesh interface.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - edge.gateway.attributes
+  - edge.gateway.places.mesh
+seealso:
+  - module: edge.gateway.dnat_forward
+"""
+
+EXAMPLES = r"""
+- name: Take over what the containers did
+  edge.gateway.seed_import:
+    seed_dir: /opt/edge-gateway/agent-data
+"""
+
+RETURN = r"""
+backend:
+  description: The firewall that was driven.
+  type: str
+  returned: success
+  sample: nftables
+forwards:
+  description: All forwards that exist after the run, with the names of the options of M(edge.gateway.dnat_forward).
+  type: list
+  elements: dict
+  returned: success
+added:
+  description: Ids that this run added.
+  type: list
+  elements: str
+  returned: success
+updated:
+  description: Always empty; a forward of ours stays as it is.
+  type: list
+  elements: str
+  returned: success
+removed:
+  description: Ids that were in effect though nobody had asked for them.
+  type: list
+  elements: str
+  returned: success
+repaired:
+  description: Ids whose kernel rules were missing or altered, and have been put right.
+  type: list
+  elements: str
+  returned: success
+removed_rules:
+  description: The older system's rules that this run removed.
+  type: list
+  elements: str
+  returned: success
+  sample: ['iptables-nft -t nat -A PREROUTING -p tcp -m tcp --dport 22015 -j DNAT --to-destination 10.50.0.12:32215']
+"""
+
+from typing import Any, Dict
+
+from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
+from ansible_collections.edge.gateway.plugins.module_utils.converge import converge, is_part
+from ansible_collections.edge.gateway.plugins.module_utils.engines.seed import SeedImport, forwards_of
+from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+
+ARGUMENTS: spec.Spec = {
+    "seed_dir": {"type": "path", "required": True},
+    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
+    "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH,
+}
+
+
+def take_over(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
+    """Bring the older system's forwards here."""
+    host = Host()
+    older = forwards_of(host, params["seed_dir"])
+    engine = SeedImport(host, params["state_dir"], params["interface"], params["backend"], allow_outside_mesh=params["allow_outside_mesh"])
+    engine.older = older
+    outcome = converge(engine, lambda current: {**older, **current}, dry_run)
+    gone = [name[1:-1] for name, value in outcome.plan.wanted.items() if is_part(name) and value is None]
+    return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items],
+            "removed_rules": sorted(gone)}
+
+
+def main() -> None:
+    entry.run(ARGUMENTS, take_over)
+
+
+if __name__ == "__main__":
+    main()
