@@ -20,17 +20,19 @@ class Choices:
 
     Attributes:
         backend, interface: empty where the roles chose nothing.
+        open_foreign: whether chains of other firewalls that would drop forwards are opened.
         reserved_ports: (protocol, port) to what uses it, for services that may not be running right now.
     """
 
     backend: str = ""
     interface: str = ""
+    open_foreign: bool = False
     reserved_ports: Tuple[Tuple[str, int, str], ...] = ()
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> Choices:
         """Build the choices from the file's JSON object; unknown keys belong to a newer version and are refused."""
-        unknown = sorted(set(params) - {"schema", "backend", "interface", "reserved_ports"})
+        unknown = sorted(set(params) - {"schema", "backend", "interface", "open_foreign", "reserved_ports"})
         if not fields.is_version(params.get("schema"), 1) or unknown:
             raise InvalidInput("gateway.json", ", ".join(unknown) or params.get("schema"),
                                "is of another version of this collection; run the firewall role again")
@@ -40,6 +42,7 @@ class Choices:
         interface = params.get("interface", "")
         if interface:
             fields.interface("gateway.json interface", interface)
+        opened = fields.boolean("gateway.json open_foreign", params.get("open_foreign", False))
         reserved = []
         entries = params.get("reserved_ports", [])
         if not isinstance(entries, list):
@@ -50,7 +53,7 @@ class Choices:
             reserved.append((fields.choice("gateway.json proto", entry.get("proto", "tcp"), ["tcp", "udp"]),
                              fields.port("gateway.json port", entry.get("port")),
                              fields.comment("gateway.json used_by", entry.get("used_by", "reserved"))))
-        return cls(backend, interface, tuple(reserved))
+        return cls(backend, interface, opened, tuple(reserved))
 
     @property
     def reserved(self) -> Dict[Tuple[str, int], str]:
