@@ -1,0 +1,103 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What opens somebody else's chain for our forwards, in the words of the tool that made it.
+
+Sources: ufw(8) "ROUTING", docs.docker.com "Packet filtering and firewalls", firewalld.policies(5), iptables(8), nft(8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Collection, Dict, List, Tuple
+
+from ..models.filtering import TRACKING, TRANSLATION, Chain
+from ..models.passage import ANSWER, Probe
+
+ROLE = "set edge_gateway_open_foreign: true and run the firewall role"
+# rules by public port that are still proposed one by one
+COMMANDS_LIMIT = 50
+
+
+@dataclass(frozen=True)
+class Need:
+    """What must pass a chain.
+
+    Attributes:
+        mesh: the mesh interface.
+        uplink: where clients come in, empty when not known.
+        words: what is dropped.
+        probes: the forwards at stake, at least one.
+    """
+
+    mesh: str
+    uplink: str
+    words: Tuple[str, ...]
+    probes: Tuple[Probe, ...]
+
+
+def remedy(base: Chain, names: Collection[str], need: Need) -> Tuple[str, Tuple[str, ...]]:
+    """Half a sentence for people, and the commands that do it for all these forwards (none when only the owner can).
+
+    Args:
+        base: the base chain that drops.
+        names: all chains of its table.
+    """
+    if base.table == "firewalld_policy_drop":
+        return "firewalld is in panic mode; end it with 'firewall-cmd --panic-off'", ()
+    if base.table == "firewalld":
+        return (f"let a policy of firewalld accept from the zone of {need.uplink or 'the clients'} to the zone of {need.mesh}, or keep "
+                "StrictForwardPorts=no in firewalld.conf"), ()
+    # ufw and Docker write their own chains anew, but leave these two alone
+    chain = "DOCKER-USER" if base.hook == "forward" and "DOCKER-USER" in names else base.name
+    commands = tuple(_commands(base, chain, need))
+    if len(commands) > COMMANDS_LIMIT:
+        return f"accept the public ports of these {len(need.probes)} forwards at the top of it", ()
+    if base.hook == "forward" and any(name.startswith("ufw-") for name in names):
+        return f"allow each with ufw, such as '{_ufw(need)}', or {ROLE}", commands
+    more = f" (and {len(commands) - 2} more)" if len(commands) > 2 else ""
+    return f"run {' and '.join(repr(command) for command in commands[:2])}{more}, or {ROLE}", commands
+
+
+def _ufw(need: Need) -> str:
+    probe, where = need.probes[0], f"in on {need.uplink} " if need.uplink else ""
+    ports = ":".join(str(port) for port in sorted(set(probe.target_ports)))
+    return f"ufw route allow {where}out on {need.mesh} to {probe.target_ip} port {ports} proto {probe.proto}"
+
+
+def _commands(base: Chain, chain: str, need: Need) -> List[str]:
+    """A rule at the top for each direction that is closed, by public port where nothing else tells forwards yet."""
+    found: Dict[str, None] = {}
+    for answers in sorted({word == ANSWER for word in need.words}):
+        for probe in need.probes:
+            if base.backend == "nft":
+                match = _nft_match(base, need.mesh, answers, probe)
+                found[f"nft insert rule {base.family} {base.table} {chain} {match} accept"] = None
+            else:
+                tool = {"ip": "iptables", "ip6": "ip6tables"}[base.family] + base.backend[len("iptables"):]
+                match = _iptables_match(base, need.mesh, answers, probe)
+                found[f"{tool} -t {base.table} -I {chain} {match} -j ACCEPT"] = None
+    return list(found)
+
+
+def _nft_match(base: Chain, mesh: str, answers: bool, probe: Probe) -> str:
+    if answers:
+        way = f"oifname != {mesh}" if base.hook == "postrouting" else f"iifname {mesh}"
+        return way if base.priority <= TRACKING and base.hook == "prerouting" else f"{way} ct status dnat"
+    if base.hook != "prerouting":
+        return f"oifname {mesh} ct status dnat"
+    return "ct status dnat" if base.priority > TRANSLATION else f"{probe.proto} dport {_ports(probe, '-')}"
+
+
+def _iptables_match(base: Chain, mesh: str, answers: bool, probe: Probe) -> str:
+    if answers:
+        way = f"! -o {mesh}" if base.hook == "postrouting" else f"-i {mesh}"
+        return way if base.priority <= TRACKING and base.hook == "prerouting" else f"{way} -m conntrack --ctstate DNAT"
+    if base.hook != "prerouting":
+        return f"-o {mesh} -m conntrack --ctstate DNAT"
+    return f"-p {probe.proto} --dport {_ports(probe, ':')}"
+
+
+def _ports(probe: Probe, dash: str) -> str:
+    first, last = probe.public_ports
+    return str(first) if first == last else f"{first}{dash}{last}"
