@@ -31,12 +31,13 @@ def test_mesh(arguments: Tuple[Any, ...], status: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "status", "shown"), [
-    ((0, [], False), OK, "0"),
-    ((2, [], True), OK, "2"),
-    ((2, ["vm-1"], True), FAILED, "vm-1"),
-    ((2, ["(IPv4 forwarding)"], True), FAILED, "IPv4 forwarding"),
-    ((2, [], False), DEGRADED, "reboot"),
-    ((2, ["vm-1"], False), FAILED, "vm-1"),
+    ((0, [], [], False), OK, "0"),
+    ((2, [], [], True), OK, "2"),
+    ((2, ["vm-1"], [], True), FAILED, "vm-1"),
+    ((2, ["(IPv4 forwarding)"], [], True), FAILED, "IPv4 forwarding"),
+    ((2, [], ["chain FORWARD of table ip filter drops them; open it"], True), FAILED, "chain FORWARD"),
+    ((2, [], [], False), DEGRADED, "reboot"),
+    ((2, ["vm-1"], [], False), FAILED, "vm-1"),
 ])
 def test_forwards(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
     """In effect now and after a boot; what is not is named."""

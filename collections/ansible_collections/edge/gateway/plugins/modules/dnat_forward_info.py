@@ -10,12 +10,13 @@ module: dnat_forward_info
 short_description: List the port forwards of an edge
 version_added: 0.1.0
 description:
-  - Lists the forwards that were asked for, and whether each is in effect in the kernel.
+  - Lists the forwards that were asked for, whether each is in effect in the kernel, how it is used, and which chain of another
+    firewall (ufw, firewalld, Docker, rules by hand) would drop it.
 author:
   - edge.gateway contributors (@edge-gateway)
 options:
   backend:
-    description: Firewall to look at. V(auto) is what the role P(edge.gateway.firewall#role) chose for this host, else nftables.
+    description: Firewall to look at. V(auto) as in M(edge.gateway.dnat_forward).
     type: str
     choices: [auto, nftables, iptables]
     default: auto
@@ -39,7 +40,7 @@ backend:
   returned: success
   sample: nftables
 forwards:
-  description: The forwards that were asked for, with the names of the options of M(edge.gateway.dnat_forward), and C(active).
+  description: The forwards that were asked for, with the names of the options of M(edge.gateway.dnat_forward), and more.
   type: list
   elements: dict
   returned: success
@@ -47,8 +48,23 @@ forwards:
     active:
       description: Whether the kernel holds it as it was asked for.
       type: bool
+    connections:
+      description: Connections and UDP flows that it has opened since its rules were loaded.
+      type: int
+    open_connections:
+      description: How many of them are open now; V(none) where the kernel does not tell.
+      type: int
+    blocked_by:
+      description: Chains of other firewalls that drop it, each with what to do.
+      type: list
+      elements: str
   sample:
-    - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, comment: '', active: true}
+    - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, source_ranges: [],
+       source_nat: masquerade, hairpin: false, comment: '', active: true, connections: 17, open_connections: 2, blocked_by: []}
+count:
+  description: How many forwards were asked for.
+  type: int
+  returned: success
 """
 
 from typing import Any, Dict
@@ -63,12 +79,11 @@ ARGUMENTS: spec.Spec = {
 
 
 def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
-    """The forwards and whether they are in effect."""
+    """The forwards, whether they are in effect, and how they are used."""
     engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"])
     wanted = engine.load()
-    active = engine.active(wanted)
-    forwards = [{**item.as_dict(), "active": active[name]} for name, item in sorted(wanted.items())]
-    return {"changed": False, "backend": engine.backend.name, "forwards": forwards}
+    forwards = [{**item.as_dict(), **facts} for item, facts in engine.observe(wanted)]
+    return {"changed": False, "backend": engine.backend.name, "count": len(wanted), "forwards": forwards, "warnings": engine.warnings}
 
 
 def main() -> None:

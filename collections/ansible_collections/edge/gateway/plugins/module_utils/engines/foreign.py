@@ -47,6 +47,7 @@ class Finding:
         remedy: half a sentence that tells what to do.
         commands: what opens it for these forwards, each a line for a shell; empty when only the owner's own tool can.
         probes: the forwards at stake.
+        base: the base chain itself.
     """
 
     chain: str
@@ -57,6 +58,7 @@ class Finding:
     remedy: str
     commands: Tuple[str, ...]
     probes: Tuple[Probe, ...]
+    base: Chain
 
     def __str__(self) -> str:
         where = f" by {' and '.join(self.uplinks)}" if self.uplinks else ""
@@ -133,7 +135,7 @@ def _finding(host: Host, interface: str, case: _Case, ruleset: Ruleset) -> Findi
     remedy, commands = remedies.remedy(base, ruleset.names(base), need)
     rule = case.judgement.rule
     return Finding(str(case.judgement.place or base), _cause(host, case.judgement), EFFECTS.get(rule.verdict if rule else "", "drops"),
-                   tuple(case.words), tuple(name for name in case.uplinks if name), remedy, commands, probes)
+                   tuple(case.words), tuple(name for name in case.uplinks if name), remedy, commands, probes, base)
 
 
 def _cause(host: Host, judgement: Judgement) -> str:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
-from ..errors import InvalidInput
+from ..errors import GatewayError, InvalidInput
 from ..host import Host
 from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps
@@ -16,6 +16,7 @@ from .base import BaseEngine
 from .firewall import backend_for, others_than
 from .forwarding import Forwarding
 from .memberships import membership_of
+from .neighbours import Neighbours
 from .store import Store
 
 BOOT_UNIT = "edge-gateway-forwards.service"
@@ -42,6 +43,7 @@ class ForwardEngine(BaseEngine[Forward]):
         self.backend = backend_for(host, backend, self.interface)
         self.others = others_than(self.backend)
         self.forwarding = Forwarding(host)
+        self.neighbours = Neighbours(host, self.interface, system.choices(host).open_foreign, self.backend.name)
 
     def load(self) -> Forwards:
         """The forwards that were asked for."""
@@ -54,9 +56,10 @@ class ForwardEngine(BaseEngine[Forward]):
         live[TABLE_PART] = table.structure
         live[FILE_PART] = self.store.exists()
         live[BOOT_PART] = (self.host.read(self.backend.boot_file) or b"").decode("utf-8", "replace")
-        live[OTHER_PART] = [other.name for other in self.others if self.host.mode(other.boot_file) is not None]
+        live[OTHER_PART] = [other.name for other in self.others if self.host.mode(other.boot_file) is not None] or None
         live.update({part: self.forwarding.live(family) for family, part in FORWARDING_PARTS.items()})
         live[FORWARDING_FILE_PART] = self.forwarding.file()
+        live.update(self.neighbours.live())
         return live
 
     def render(self, items: Forwards) -> Mapping[str, object]:
@@ -66,10 +69,11 @@ class ForwardEngine(BaseEngine[Forward]):
         wanted[TABLE_PART] = table.structure
         wanted[FILE_PART] = True
         wanted[BOOT_PART] = self.backend.boot_text(items)
-        wanted[OTHER_PART] = []
+        wanted[OTHER_PART] = None
         families = {item.family for item in items.values()}
         wanted.update({FORWARDING_PARTS[family]: self.forwarding.settings({family}) for family in families})
         wanted[FORWARDING_FILE_PART] = self.forwarding.text(families)
+        wanted.update(self.neighbours.wanted(items))
         return wanted
 
     def active(self, items: Forwards) -> Dict[str, bool]:
@@ -78,8 +82,26 @@ class ForwardEngine(BaseEngine[Forward]):
         return {name: all(live.get(part) == right[part] for part in (name, TABLE_PART, FORWARDING_PARTS[item.family]))
                 for name, item in items.items()}
 
+    def observe(self, items: Forwards) -> List[Tuple[Forward, Dict[str, Any]]]:
+        """What can be seen of each forward: whether it is in effect, its use, and who drops it."""
+        active, counts = self.active(items), self.backend.counts()
+        report = self.neighbours.report(items)
+        blocked: Dict[str, List[str]] = {}
+        for finding in report.findings:
+            for name in {probe.name for probe in finding.probes}:
+                blocked.setdefault(name, []).append(str(finding))
+        open_now: Dict[str, int] = {}
+        try:
+            open_now = conntrack.open_connections(self.host, items.values())
+        except GatewayError as problem:
+            self.warnings.append(f"open connections are not counted: {problem.message}")
+        self.warnings += report.notes
+        return [(item, {"active": active[name], "connections": counts.get(name, (0, 0))[0], "open_connections": open_now.get(name),
+                        "blocked_by": blocked.get(name, [])}) for name, item in sorted(items.items())]
+
     def check(self, before: Forwards, after: Forwards) -> None:
-        """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh."""
+        """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh; warn of other firewalls."""
+        self.warnings += self.neighbours.look(after)
         new = [item for name, item in after.items() if before.get(name) != item]
         if not new:
             return
@@ -112,6 +134,7 @@ class ForwardEngine(BaseEngine[Forward]):
             self.host.write(boot_file, text)
         self.backend.apply(after)
         self.forwarding.apply({item.family for item in after.values()})
+        self.neighbours.apply(after)
         for other in self.others:
             if self.host.mode(other.boot_file) is not None:
                 other(self.host, self.interface).clear()

@@ -56,7 +56,8 @@ def _forwards(host: Host, places: Places) -> Part:
     engine = ForwardEngine(host, places.state_dir, places.interface)
     wanted = engine.load()
     missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
-    return health.forwards(len(wanted), missing, system.unit_state(host, BOOT_UNIT)[0])
+    blocked = [str(finding) for finding in engine.neighbours.report(wanted).findings]
+    return health.forwards(len(wanted), missing, blocked, system.unit_state(host, BOOT_UNIT)[0])
 
 
 def _routes(host: Host, places: Places) -> Part:

@@ -13,7 +13,7 @@ from ..host import Host
 
 
 def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: Callable[[Mapping[str, Any], str], None]) -> Dict[str, Any]:
-    """The parameters, with the entries of the file under ``noun`` if ``src`` names one.
+    """The parameters, with the entries of the file under ``noun`` if ``src`` names one. The action plugin sends its text along.
 
     Args:
         check_names: raises for an entry that holds what is no option; Ansible checks only what it carries itself.
@@ -24,7 +24,7 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
     path = params["src"]
     if path is None:
         return dict(params)
-    data = host.read(path)
+    data = host.read(path) if params["_text"] is None else params["_text"].encode()
     if data is None:
         raise InvalidInput("src", path, "does not exist on this host; correct the path, or leave remote_src out "
                                         "for a file beside the playbook")

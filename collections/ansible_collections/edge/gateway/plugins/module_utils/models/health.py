@@ -51,16 +51,20 @@ def mesh(interface: str, joined: bool, running: bool, handshake_age: Optional[in
     return Part(OK, f"last handshake on {interface} {handshake_age} s ago")
 
 
-def forwards(wanted: int, missing: List[str], at_boot: bool) -> Part:
+def forwards(wanted: int, missing: List[str], blocked: List[str], at_boot: bool) -> Part:
     """The port forwards.
 
     Args:
         wanted: how many were asked for.
         missing: ids, and parts in parentheses, that are not in effect.
+        blocked: sentences about chains of other firewalls that drop forwards.
         at_boot: whether the unit that loads them at boot is enabled.
     """
     if missing:
         return Part(FAILED, f"not in effect: {', '.join(missing)}", "run site.yml, it repairs them")
+    if blocked:
+        message, _semicolon, remedy = blocked[0].partition("; ")
+        return Part(FAILED, message, remedy)
     if wanted and not at_boot:
         return Part(DEGRADED, f"{wanted} in effect, but a reboot loses them", "apply the role firewall")
     return Part(OK, f"{wanted} in effect")

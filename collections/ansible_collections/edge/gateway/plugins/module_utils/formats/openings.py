@@ -1,0 +1,51 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of ours in other people's chains: marked, so that they are found again, and kept in a script that brings them back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from typing import Iterable, List
+
+MARK = "edge-gateway-"
+HEADER = """#!/bin/sh
+# Written by edge.gateway: rules that let its forwards through the firewalls of others. Run it as often as you like.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+failed=0
+"""
+LINE = re.compile(r".* \|\| (\S.*) \|\| failed=1")
+
+
+def marked(command: str) -> str:
+    """A command that inserts a rule, with a comment in that rule that no other rule has."""
+    words = shlex.split(command)
+    mark = MARK + hashlib.sha256(command.encode()).hexdigest()[:8]
+    if words[0] == "nft":
+        return shlex.join([*words, "comment", mark])
+    verdict = words.index("-j")
+    return shlex.join([*words[:verdict], "-m", "comment", "--comment", mark, *words[verdict:]])
+
+
+def script(commands: Iterable[str]) -> str:
+    """The script that makes each rule that is not there; empty without any."""
+    lines = [f"{_test(shlex.split(command))} || {command} || failed=1\n" for command in commands]
+    return f"{HEADER}{''.join(lines)}exit $failed\n" if lines else ""
+
+
+def _test(words: List[str]) -> str:
+    if words[0] == "nft":
+        return f"nft -t list chain {shlex.join(words[3:6])} 2>/dev/null | grep -qF '\"{words[-1]}\"'"
+    return f"{shlex.join(['-C' if word == '-I' else word for word in words])} 2>/dev/null"
+
+
+def commands_in(text: str) -> List[str]:
+    """The commands of a script."""
+    return [found[1] for found in map(LINE.fullmatch, text.splitlines()) if found]
+
+
+def handles(listing: str, mark: str) -> List[str]:
+    """Handles of the rules with this comment in ``nft -a list chain``."""
+    return re.findall(rf'comment "{re.escape(mark)}" # handle ([0-9]+)$', listing, re.MULTILINE)
