@@ -88,8 +88,8 @@ removed_rules:
 from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
-from ansible_collections.edge.gateway.plugins.module_utils.converge import converge, is_part
-from ansible_collections.edge.gateway.plugins.module_utils.engines.seed import SeedImport, forwards_of
+from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.seed import SeedImport, forwards_of, is_rule
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 
 ARGUMENTS: spec.Spec = {
@@ -106,7 +106,7 @@ def take_over(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     engine = SeedImport(host, params["state_dir"], params["interface"], params["backend"], allow_outside_mesh=params["allow_outside_mesh"])
     engine.older = older
     outcome = converge(engine, lambda current: {**older, **current}, dry_run)
-    gone = [name[1:-1] for name, value in outcome.plan.wanted.items() if is_part(name) and value is None]
+    gone = [name[1:-1] for name in outcome.plan.wanted if is_rule(name)]
     return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items],
             "removed_rules": sorted(gone)}
 

@@ -31,6 +31,11 @@ def forwards_of(host: Host, directory: str) -> Forwards:
     return seed.parse_state(data, path)
 
 
+def is_rule(part: str) -> bool:
+    """Whether a part of the plan is a rule of the older system."""
+    return part.startswith(tuple(f"({variant} -t " for variant in VARIANTS))
+
+
 class SeedImport(ForwardEngine):
     """Forwards of one host, and beside them what the older system left in iptables.
 

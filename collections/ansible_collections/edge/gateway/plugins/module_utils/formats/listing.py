@@ -43,7 +43,7 @@ def _yaml(data: bytes) -> object:
         """Refuses a repeated name, of which PyYAML would silently take the last."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Dict[Hashable, Any]:
-            names = [key.value for key, _value in node.value]
+            names = [str(key.value) for key, _value in node.value]
             if len(set(names)) != len(names):
                 raise ValueError("has a repeated name")
             found: Dict[Hashable, Any] = super().construct_mapping(node, deep)
@@ -51,5 +51,5 @@ def _yaml(data: bytes) -> object:
 
     try:
         return yaml.load(data.decode("utf-8"), Loader)
-    except (yaml.YAMLError, UnicodeError, RecursionError):
+    except (yaml.YAMLError, UnicodeError, RecursionError, TypeError):
         raise ValueError("is not YAML") from None

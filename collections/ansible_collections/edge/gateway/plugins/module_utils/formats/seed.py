@@ -56,7 +56,7 @@ def rules_of(listing: str, forwards: Iterable[Forward], interface: str, masquera
         masquerade: whether the rule that masquerades into the mesh is one of them.
     """
     ways = {(item.proto, item.public_port, item.target_ip, str(item.target_port)) for item in forwards}
-    ends = {(proto, target, port) for proto, _public, target, port in ways}
+    ends = {(proto, f"{target}/32", port) for proto, _public, target, port in ways}
     found, table = [], ""
     for line in listing.splitlines():
         if line.startswith("*"):
@@ -70,7 +70,7 @@ def rules_of(listing: str, forwards: Iterable[Forward], interface: str, masquera
             target, _colon, port = options.get("--to-destination", "").partition(":")
             is_ours = (options.get("-p"), options.get("--dport"), target, port) in ways and _plain(options, "--to-destination")
         elif place == ("filter", "FORWARD", "ACCEPT"):
-            is_ours = (options.get("-p"), options.get("-d", "")[:-3], options.get("--dport")) in ends and _plain(options, "-d")
+            is_ours = (options.get("-p"), options.get("-d"), options.get("--dport")) in ends and _plain(options, "-d")
         if is_ours:
             found.append(Rule(table, line))
     return found
