@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: seed_import
 short_description: Take over the port forwards of the older system
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Reads C(tcp_forwards) from the C(state.json) of the older system's agent, and forwards the same ports as
     M(edge.gateway.dnat_forward) does.
