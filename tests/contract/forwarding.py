@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
+import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -17,6 +23,8 @@ from contract import world
 from contract.world import STATE_DIR, ruleset
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+IPV6_FORWARDING = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+SYSCTL_DIR = Path("/etc/sysctl.d")
 
 
 def entry(number: int, **changes: Any) -> Dict[str, Any]:
@@ -38,16 +46,30 @@ def run(dry: bool = False, interface: str = "wg0", **params: Any) -> Outcome[For
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 
+def invoke(name: str = "dnat_forward", **params: Any) -> Dict[str, Any]:
+    """Run a module in this process, past Ansible's argument checks as ever: for many small runs. What it printed."""
+    main = import_module(f"ansible_collections.edge.gateway.plugins.modules.{name}").main
+    with contextlib.redirect_stdout(io.StringIO()) as out, patch_module_args(params), pytest.raises(SystemExit):
+        main()
+    result: Dict[str, Any] = json.loads(out.getvalue().strip().splitlines()[-1])
+    return result
+
+
+def snapshot() -> List[Any]:
+    """All that a run may change: equal when nothing was touched."""
+    return [ruleset(), *map(world.files, (STATE_DIR, world.CONFIG_DIR, SYSCTL_DIR)), IP_FORWARD.read_text(), IPV6_FORWARDING.read_text()]
+
+
 def walk(**params: Any) -> Dict[str, Any]:
     """Check mode (which touches nothing), the real run (which does what was predicted), and again (which does nothing)."""
-    before = (ruleset(), world.files(STATE_DIR), world.files(world.CONFIG_DIR), IP_FORWARD.read_text())
+    before = snapshot()
     predicted = run(True, **params)
-    assert before == (ruleset(), world.files(STATE_DIR), world.files(world.CONFIG_DIR), IP_FORWARD.read_text())
+    assert before == snapshot()
     real = run(**params)
     assert world.report(predicted) == world.report(real) and predicted.items == real.items
-    after = (ruleset(), world.files(STATE_DIR), world.files(world.CONFIG_DIR))
+    after = snapshot()
     for dry in (True, False):
         again = run(dry, **params).as_dict()
         assert not again["changed"] and again["diff"]["before"] == again["diff"]["after"] and not again["repaired"]
-    assert after == (ruleset(), world.files(STATE_DIR), world.files(world.CONFIG_DIR))
+    assert after == snapshot()
     return world.report(real)

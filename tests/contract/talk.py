@@ -15,17 +15,23 @@ ANSWER_SECONDS = 1.0
 SILENCE_SECONDS = 0.3
 
 
+def family(address: str) -> socket.AddressFamily:
+    """Of an address in plain notation."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class Echo:
     """Answers on TCP and UDP of one address and port with a name and the address it sees the peer at."""
 
     def __init__(self, name: str, address: str, port: int) -> None:
         self.name = name
         self.seen: List[str] = []
-        self.tcp = socket.create_server((address, port))
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.tcp = socket.create_server((address, port), family=family(address))
+        self.udp = socket.socket(family(address), socket.SOCK_DGRAM)
         self.udp.bind((address, port))
-        for work in (self._accept, self._datagrams):
-            threading.Thread(target=work, daemon=True).start()
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self._accept, self._datagrams)]
+        for thread in self.threads:
+            thread.start()
 
     def _text(self, peer: str) -> bytes:
         self.seen.append(peer)
@@ -34,8 +40,8 @@ class Echo:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                connection, (peer, _port) = self.tcp.accept()
-                threading.Thread(target=self._serve, args=(connection, peer), daemon=True).start()
+                connection, peer = self.tcp.accept()
+                threading.Thread(target=self._serve, args=(connection, peer[0]), daemon=True).start()
 
     def _serve(self, connection: socket.socket, peer: str) -> None:
         with contextlib.suppress(OSError), connection:
@@ -46,20 +52,25 @@ class Echo:
         with contextlib.suppress(OSError):
             while True:
                 _data, where = self.udp.recvfrom(100)
+                if not where:
+                    return
                 self.udp.sendto(self._text(where[0]), where)
 
     def close(self) -> None:
         """Stop."""
-        with contextlib.suppress(OSError):
-            self.tcp.shutdown(socket.SHUT_RDWR)
-        self.tcp.close()
-        self.udp.close()
+        # a thread that waits in a socket keeps it bound: shutdown wakes it (on UDP too, though it says "not connected")
+        for server in (self.tcp, self.udp):
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
+        for thread in self.threads:
+            thread.join(1)
 
 
-def dial(address: str, port: int, timeout: float = ANSWER_SECONDS) -> Optional[socket.socket]:
+def dial(address: str, port: int, timeout: float = ANSWER_SECONDS, source: str = "") -> Optional[socket.socket]:
     """A TCP connection, or None when there is none to be had."""
     try:
-        return socket.create_connection((address, port), timeout)
+        return socket.create_connection((address, port), timeout, (source, 0) if source else None)
     except OSError:
         return None
 
@@ -73,24 +84,26 @@ def say(connection: socket.socket) -> str:
         return ""
 
 
-def tcp(address: str, port: int, timeout: float = ANSWER_SECONDS) -> str:
+def tcp(address: str, port: int, timeout: float = ANSWER_SECONDS, source: str = "") -> str:
     """What a TCP server answers; nothing when it cannot be reached."""
-    connection = dial(address, port, timeout)
+    connection = dial(address, port, timeout, source)
     if connection is None:
         return ""
     with connection:
         return say(connection)
 
 
-def flow(address: str, port: int) -> socket.socket:
+def flow(address: str, port: int, source: str = "") -> socket.socket:
     """A UDP socket of one source port, as a game's client keeps it."""
-    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client = socket.socket(family(address), socket.SOCK_DGRAM)
     client.settimeout(SILENCE_SECONDS)
+    if source:
+        client.bind((source, 0))
     client.connect((address, port))
     return client
 
 
-def udp(address: str, port: int) -> str:
+def udp(address: str, port: int, source: str = "") -> str:
     """What a UDP server answers to a new flow."""
-    with flow(address, port) as client:
+    with flow(address, port, source) as client:
         return say(client)

@@ -42,7 +42,6 @@ def apply(params: Dict[str, Any]) -> Dict[str, str]:
     ({"forwards": [{"forward_id": "c", "value": "x"}], "purge": True}, {"c": "x"}),
     ({"forwards": [{"forward_id": "a", "state": "absent"}, {"forward_id": "c", "value": "x"}]}, {"b": "old b", "c": "x"}),
     ({"forwards": [{"forward_id": "a", "state": "absent"}], "purge": True}, {}),
-    ({"forward_id": "c", "value": "x", "purge": True}, {**CURRENT, "c": "x"}),
 ])
 def test_edit(params: Dict[str, Any], expected: Dict[str, str]) -> None:
     """One entry or a list; only a list can purge."""
@@ -52,7 +51,7 @@ def test_edit(params: Dict[str, Any], expected: Dict[str, str]) -> None:
 @pytest.mark.parametrize("params", [
     {}, {"forward_id": None}, {"forward_id": ""}, {"forward_id": "../x"}, {"forward_id": "a\n"}, {"forward_id": "A", "state": "absent"},
     {"forwards": [{"value": "x"}]}, {"forwards": [{"forward_id": None}]}, {"forwards": [{"forward_id": "x@y", "state": "absent"}]},
-    {"forward_id": "c", "value": "bad"},
+    {"forward_id": "c", "value": "bad"}, {"forward_id": "c", "value": "x", "purge": True}, {"forwards": [{"forward_id": "c", "state": ""}]},
 ])
 def test_refused(params: Dict[str, Any]) -> None:
     """An entry without a valid id or with a bad value is refused before the host is looked at."""

@@ -24,6 +24,25 @@ def test_both_languages_and_both_shapes(name: str, text: str) -> None:
     assert parse(text.encode(), name, "forwards") == ROWS
 
 
+@pytest.mark.parametrize("words", ["22:30", "0x1f90", "010", "22_015", "1e3", "1.5", "2026-11-23", "+5", "0o17", "0b11"])
+def test_only_plain_numbers_are_numbers(words: str) -> None:
+    """To YAML 1.1, 22:30 is 1350: it stays the text it is, for the option's own check to refuse."""
+    assert parse(f"- public_port: {words}".encode(), "f.yml", "forwards") == [{"public_port": words}]
+
+
+@pytest.mark.parametrize(("words", "value"), [("22015", 22015), ("0", 0), ("yes", True), ("~", None), ("6000-6010", "6000-6010")])
+def test_what_people_write_is_what_they_get(words: str, value: object) -> None:
+    """Numbers, truth and nothing."""
+    assert parse(f"- x: {words}".encode(), "f.yml", "forwards") == [{"x": value}]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "- " * 25 + "x"])
+def test_nesting_ends_in_a_refusal(text: str) -> None:
+    """PyYAML's C code would take the process down."""
+    with pytest.raises(InvalidInput):
+        parse(text.encode(), "f.yml", "forwards")
+
+
 def test_an_empty_list_is_a_list() -> None:
     """With purge it removes all."""
     assert parse(b"[]", "f.json", "forwards") == parse(b'{"forwards": []}', "f.json", "forwards") == parse(b"[]", "f.yml", "forwards") == []

@@ -9,7 +9,9 @@ names of options and files, never from the text of another exception.
 
 from __future__ import annotations
 
-SHOWN_VALUE_LIMIT = 60
+SHOWN_VALUE_LIMIT = 120
+# in place of a value, where an option was not given at all
+MISSING = object()
 
 
 class GatewayError(Exception):
@@ -29,12 +31,12 @@ class GatewayError(Exception):
 
 
 class InvalidInput(GatewayError):
-    """An option (or a field of a file or an answer) holds a value that cannot be accepted."""
+    """An option (or a field of a file or an answer) holds a value that cannot be accepted, or (:data:`MISSING`) has none."""
 
     code = "invalid_input"
 
     def __init__(self, option: str, value: object, problem: str) -> None:
-        super().__init__(f"{option} {shown(value)} {problem}", option)
+        super().__init__(f"{option} {problem}" if value is MISSING else f"{option} {shown(value)} {problem}", option)
         self.problem = problem
 
     def within(self, where: str) -> InvalidInput:

@@ -54,20 +54,26 @@ class Host:
         if self.find(tool) is None:
             raise MissingTool(tool, package)
 
-    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True) -> Result:
+    def __init__(self) -> None:
+        self._lock_fd: Optional[int] = None
+
+    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """Run a program without a shell, in the C locale.
 
         Args:
             argv: program and arguments; never a secret, since every user can read process lists.
             timeout: seconds until the program is killed.
             check: raise CommandFailed on a non-zero exit status.
+            holds_lock: the program keeps the lock until it ends, even if this process is killed meanwhile; for short
+                programs that write, and none that leaves a daemon behind.
         """
+        keep = [self._lock_fd] if holds_lock and self._lock_fd is not None else []
         path = self.find(argv[0])
         if path is None:
             raise MissingTool(argv[0], argv[0])
         try:
             done = subprocess.run([path, *argv[1:]], input=stdin.encode(), capture_output=True, timeout=timeout,
-                                  env={"PATH": SEARCH_PATH, "LC_ALL": "C"}, check=False)
+                                  env={"PATH": SEARCH_PATH, "LC_ALL": "C"}, check=False, pass_fds=keep)
         except subprocess.TimeoutExpired:
             raise CommandFailed(f"{argv[0]} did not finish within {timeout:.0f} seconds; "
                                 "see what it waits for and run again", argv[0]) from None
@@ -246,8 +252,10 @@ class Host:
                         raise Busy(f"another run has held {LOCK_FILE} for {wait:.0f} seconds; "
                                    "wait for it to end and run again", LOCK_FILE) from None
                     time.sleep(0.05)
+            self._lock_fd = fd
             yield
         finally:
+            self._lock_fd = None
             os.close(fd)
 
 

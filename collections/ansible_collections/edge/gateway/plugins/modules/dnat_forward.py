@@ -48,6 +48,7 @@ options:
       - Networks of those who may use the forward, in CIDR notation. Anyone when left out or empty.
       - To others, the port looks as if it were not forwarded.
       - Connections that are already open stay open. UDP flows are judged anew.
+      - Bits behind the prefix must be clear, as in V(203.0.113.0/24).
     type: list
     elements: str
     default: []
@@ -59,7 +60,9 @@ options:
     choices: [masquerade, none]
     default: masquerade
   hairpin: &hairpin
-    description: Whether mesh nodes may use the forward too, by an address of this host.
+    description:
+      - Whether mesh nodes may use the forward too, by an address of this host.
+      - Cannot go with O(source_nat=none), since the answer would not come back through this host.
     type: bool
     default: false
   comment: &comment
@@ -69,7 +72,9 @@ options:
     type: str
     default: ''
   state: &state
-    description: Whether the forward is wanted. V(absent) needs only the id.
+    description:
+      - Whether the forward is wanted. V(absent) needs only the id.
+      - Open TCP connections outlive their forward, unless it was the last one of the host. UDP flows are cut.
     type: str
     choices: [present, absent]
     default: present

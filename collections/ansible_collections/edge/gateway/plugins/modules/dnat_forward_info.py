@@ -81,8 +81,9 @@ ARGUMENTS: spec.Spec = {
 def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The forwards, whether they are in effect, and how they are used."""
     engine = ForwardEngine(Host(), params["state_dir"], params["interface"], params["backend"])
-    wanted = engine.load()
-    forwards = [{**item.as_dict(), **facts} for item, facts in engine.observe(wanted)]
+    with engine.lock():      # not between the state and the kernel of a run that is under way
+        wanted = engine.load()
+        forwards = [{**item.as_dict(), **facts} for item, facts in engine.observe(wanted)]
     return {"changed": False, "backend": engine.backend.name, "count": len(wanted), "forwards": forwards, "warnings": engine.warnings}
 
 

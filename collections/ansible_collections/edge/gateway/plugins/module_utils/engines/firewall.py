@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Protocol, Tuple, Type
+from typing import Callable, Dict, List, Mapping, Protocol, Tuple
 
-from ..errors import InvalidInput
 from ..host import Host
 from ..models.forward import Forward, Forwards
 from . import system
@@ -31,6 +30,7 @@ class Backend(Protocol):
 
     name: str
     boot_file: str
+    warnings: List[str]
 
     def __init__(self, host: Host, interface: str) -> None: ...
 
@@ -59,21 +59,31 @@ class Backend(Protocol):
         """Take all that is ours away, because another firewall carries the forwards now."""
 
 
-BACKENDS: Dict[str, Type[Backend]] = {"nftables": NftablesBackend}
+def _iptables(host: Host, interface: str) -> Backend:
+    # not imported where it is not used: a module's code is compiled anew on every run
+    from .iptables import IptablesBackend  # noqa: PLC0415
+    return IptablesBackend(host, interface)
+
+
+BACKENDS: Dict[str, Callable[[Host, str], Backend]] = {"nftables": NftablesBackend, "iptables": _iptables}
+BOOT_FILES = {"nftables": "/etc/edge-gateway/forwards.nft", "iptables": "/etc/edge-gateway/forwards.rules"}
 
 
 def backend_for(host: Host, name: str, interface: str) -> Backend:
     """The firewall to drive: the one named, else the one the roles chose for this host, else the one that is there."""
-    chosen = name if name != "auto" else system.choices(host).backend or _installed(host)
-    if chosen not in BACKENDS:
-        raise InvalidInput("backend", chosen, f"is not available in this version; use {' or '.join(BACKENDS)}")
-    return BACKENDS[chosen](host, interface)
+    return BACKENDS[name if name != "auto" else system.choices(host).backend or _installed(host)](host, interface)
 
 
 def _installed(host: Host) -> str:
     return "iptables" if host.find("nft") is None and host.find("iptables") is not None else "nftables"
 
 
-def others_than(backend: Backend) -> List[Type[Backend]]:
-    """The firewalls that must not carry our forwards too."""
-    return [other for name, other in BACKENDS.items() if name != backend.name]
+def left_behind(host: Host, backend: Backend) -> List[str]:
+    """Other firewalls that still carry our forwards; their files for the boot tell."""
+    return [name for name, path in BOOT_FILES.items() if name != backend.name and host.mode(path) is not None]
+
+
+def clear(host: Host, name: str, interface: str) -> None:
+    """Take our forwards away from a firewall, because another one carries them now."""
+    BACKENDS[name](host, interface).clear()
+    host.remove(BOOT_FILES[name])

@@ -13,7 +13,7 @@ from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps
 from . import conntrack, system
 from .base import BaseEngine
-from .firewall import backend_for, others_than
+from .firewall import backend_for, clear, left_behind
 from .forwarding import Forwarding
 from .memberships import membership_of
 from .neighbours import Neighbours
@@ -41,13 +41,21 @@ class ForwardEngine(BaseEngine[Forward]):
         self.allow_outside_mesh = allow_outside_mesh
         self.store = Store(host, state_dir, "forwards.json", "forwards")
         self.backend = backend_for(host, backend, self.interface)
-        self.others = others_than(self.backend)
         self.forwarding = Forwarding(host)
         self.neighbours = Neighbours(host, self.interface, system.choices(host).open_foreign, self.backend.name)
 
     def load(self) -> Forwards:
-        """The forwards that were asked for."""
-        return self.store.load(Forward.parse, lambda item: item.forward_id)
+        """The forwards that were asked for.
+
+        Raises:
+            StateRefused: as :meth:`.Store.load`, or two of them claim one port.
+        """
+        found = self.store.load(Forward.parse, lambda item: item.forward_id)
+        try:
+            check_overlaps(found, found)
+        except InvalidInput as problem:
+            raise self.store.refused(f"holds forwards that cannot stand together: {problem.message}") from None
+        return found
 
     def read(self) -> Mapping[str, object]:
         """Kernel, boot file and forwarding as they are."""
@@ -56,7 +64,7 @@ class ForwardEngine(BaseEngine[Forward]):
         live[TABLE_PART] = table.structure
         live[FILE_PART] = self.store.exists()
         live[BOOT_PART] = (self.host.read(self.backend.boot_file) or b"").decode("utf-8", "replace")
-        live[OTHER_PART] = [other.name for other in self.others if self.host.mode(other.boot_file) is not None] or None
+        live[OTHER_PART] = left_behind(self.host, self.backend) or None
         live.update({part: self.forwarding.live(family) for family, part in FORWARDING_PARTS.items()})
         live[FORWARDING_FILE_PART] = self.forwarding.file()
         live.update(self.neighbours.live())
@@ -101,7 +109,7 @@ class ForwardEngine(BaseEngine[Forward]):
 
     def check(self, before: Forwards, after: Forwards) -> None:
         """Refuse overlaps, and new forwards that would cut the host's own services or leave the mesh; warn of other firewalls."""
-        self.warnings += self.neighbours.look(after)
+        self.warnings += self.backend.warnings + self.neighbours.look(after)
         new = [item for name, item in after.items() if before.get(name) != item]
         if not new:
             return
@@ -135,10 +143,8 @@ class ForwardEngine(BaseEngine[Forward]):
         self.backend.apply(after)
         self.forwarding.apply({item.family for item in after.values()})
         self.neighbours.apply(after)
-        for other in self.others:
-            if self.host.mode(other.boot_file) is not None:
-                other(self.host, self.interface).clear()
-                self.host.remove(other.boot_file)
+        for name in left_behind(self.host, self.backend):
+            clear(self.host, name, self.interface)
 
     def confirm(self, before: Forwards, after: Forwards, touched: Set[str]) -> None:
         """Reading the kernel back was all the confirmation there is; say so when a boot would lose it."""

@@ -54,9 +54,10 @@ def _mesh(host: Host, places: Places) -> Part:
 
 def _forwards(host: Host, places: Places) -> Part:
     engine = ForwardEngine(host, places.state_dir, places.interface)
-    wanted = engine.load()
-    missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
-    blocked = [str(finding) for finding in engine.neighbours.report(wanted).findings]
+    with engine.lock():      # not between the state and the kernel of a run that is under way
+        wanted = engine.load()
+        missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
+        blocked = [str(finding) for finding in engine.neighbours.report(wanted).findings]
     return health.forwards(len(wanted), missing, blocked, system.unit_state(host, BOOT_UNIT)[0])
 
 

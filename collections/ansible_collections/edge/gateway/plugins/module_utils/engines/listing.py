@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, StateRefused
 from ..formats import listing
 from ..host import Host
 
@@ -24,7 +24,10 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
     path = params["src"]
     if path is None:
         return dict(params)
-    data = host.read(path) if params["_text"] is None else params["_text"].encode()
+    try:
+        data = host.read(path) if params["_text"] is None else params["_text"].encode()
+    except StateRefused:
+        raise InvalidInput("src", path, "is not a regular file that root can read and of at most 32 MiB; give the path of one") from None
     if data is None:
         raise InvalidInput("src", path, "does not exist on this host; correct the path, or leave remote_src out "
                                         "for a file beside the playbook")

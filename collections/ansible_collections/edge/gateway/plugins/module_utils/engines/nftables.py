@@ -25,6 +25,7 @@ class NftablesBackend:
 
     def __init__(self, host: Host, interface: str) -> None:
         self.host, self.interface = host, interface
+        self.warnings: List[str] = []
         self._counters: Dict[str, List[bytes]] = {}
         self._live: Optional[Table] = None
         self._layouts: Dict[int, Tuple[Forwards, Layout]] = {}
@@ -93,9 +94,9 @@ class NftablesBackend:
         self._live = None
         text = layout.change(live) if layout.fits(live) else layout.text
         if text:
-            self.host.run(["nft", "-f", "-"], stdin=text)
+            self.host.run(["nft", "-f", "-"], stdin=text, holds_lock=True)
 
     def clear(self) -> None:
         """Delete our table."""
         if self.read() is not NO_TABLE:
-            self.host.run(["nft", "-f", "-"], stdin=f"delete table {FAMILY} {TABLE}\n")
+            self.host.run(["nft", "-f", "-"], stdin=f"delete table {FAMILY} {TABLE}\n", holds_lock=True)

@@ -74,4 +74,4 @@ class SeedImport(ForwardEngine):
         if all(self.active(after).values()):
             for variant, found in rules.items():
                 for text in seed.removal(found).values():
-                    self.host.run([f"{variant}-restore", "--noflush"], stdin=text)
+                    self.host.run([f"{variant}-restore", "--noflush"], stdin=text, holds_lock=True)

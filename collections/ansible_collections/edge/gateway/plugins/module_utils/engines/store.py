@@ -52,14 +52,14 @@ class Store:
         data = self.host.read(self.path, own=True)
         if data is None:
             if self.host.mode(self.previous) is not None:
-                raise self._refused("is missing")
+                raise self.refused("is missing")
             return {}
         try:
             return self._parse(data, parse, name_of)
         except ValueError as problem:
-            raise self._refused(str(problem)) from None
+            raise self.refused(str(problem)) from None
         except GatewayError as problem:
-            raise self._refused(f"holds an invalid entry: {problem.message}") from None
+            raise self.refused(f"holds an invalid entry: {problem.message}") from None
 
     def _parse(self, data: bytes, parse: Callable[[Mapping[str, Any]], Item],
                name_of: Callable[[Item], str]) -> Dict[str, Item]:
@@ -78,7 +78,8 @@ class Store:
             raise ValueError("names one object twice")
         return by_name
 
-    def _refused(self, reason: str) -> StateRefused:
+    def refused(self, reason: str) -> StateRefused:
+        """The error for a file that is not what we wrote, with the way to recover."""
         return StateRefused(f"{self.path} {reason}; nothing was changed, restore it (the version before is "
                             f"{self.previous}) or move both away to start with nothing", self.path)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, Set, TypeVar
 
-from ..errors import InvalidInput
+from ..errors import MISSING, InvalidInput
 from . import fields
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ def entries_of(params: Mapping[str, Any], id_option: str, list_option: str) -> L
     if entries is not None:
         return list(entries)
     if params.get(id_option) is None:
-        raise InvalidInput(id_option, "", f"is missing; give {id_option} for one entry, or {list_option} for several")
+        raise InvalidInput(id_option, MISSING, f"is missing; give {id_option} for one entry, or {list_option} or src for several")
     return [dict(params)]
 
 
@@ -44,11 +44,13 @@ def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: 
         name = fields.identifier(where + id_option, entry.get(id_option) or "")
         if name in wanted or name in unwanted:
             raise InvalidInput(where + id_option, name, "is named twice in the list; keep one of the two")
-        if fields.choice(where + "state", entry.get("state") or "present", ["present", "absent"]) == "absent":
+        if fields.choice(where + "state", entry.get("state", "present"), ["present", "absent"]) == "absent":
             unwanted.add(name)
         else:
             wanted[name] = parse(entry, where)
-    purge = listed and bool(params.get("purge"))
+    purge = bool(params.get("purge"))
+    if purge and not listed:
+        raise InvalidInput("purge", True, f"says what to do beside a list, and there is none; give {list_option} or src, or leave it out")
 
     def edit(current: Dict[str, Item]) -> Dict[str, Item]:
         kept = {} if purge else {name: item for name, item in current.items() if name not in unwanted}

@@ -84,10 +84,12 @@ def port(option: str, value: object) -> int:
 
 def ports(option: str, value: object) -> Tuple[int, int]:
     """A port, or a range of ports like ``6000-6010``: the first and the last one."""
-    if not isinstance(value, str) or "-" not in value:
+    if not isinstance(value, str):
         number = port(option, value)
         return number, number
-    first, _dash, last = value.partition("-")
+    first, dash, last = value.partition("-")
+    if not dash and matches(r"[1-9][0-9]{0,4}", first) and int(first) <= 65535:
+        return int(first), int(first)
     if matches(r"[1-9][0-9]{0,4}", first) and matches(r"[1-9][0-9]{0,4}", last) and int(first) < int(last) <= 65535:
         return int(first), int(last)
     raise InvalidInput(option, value, "is not a port or a range of ports; write it like 22015 or 6000-6010, "
@@ -146,7 +148,7 @@ def address(option: str, value: object) -> Address:
 def unicast(option: str, value: object) -> Address:
     """An address that a packet can be sent to on some other host."""
     parsed = address(option, value)
-    if is_local(parsed) or parsed.is_multicast or parsed.is_reserved:
+    if is_local(parsed) or parsed.is_multicast or parsed.is_reserved or str(parsed).startswith("0."):
         raise InvalidInput(option, value, "is a loopback, link-local, multicast, reserved or unspecified address; "
                                           "give the address of another host")
     return parsed
@@ -175,12 +177,22 @@ def network(option: str, value: object) -> Network:
     words = text(option, value)
     if matches(r"[0-9a-fA-F.:]{2,45}(/(0|[1-9][0-9]{0,2}))?", words):
         host, _slash, length = words.partition("/")
-        parsed = address(option, host)
         try:
+            parsed = address(option, host)
             return ipaddress.ip_network(f"{parsed}/{length}" if length else str(parsed), strict=False)
-        except ValueError:
+        except (ValueError, InvalidInput):
             pass
     raise InvalidInput(option, value, "is not a network in CIDR notation; write it like 10.50.0.0/24")
+
+
+def exact_network(option: str, value: object) -> Network:
+    """A network whose host bits are clear: who writes 203.0.113.7/24 may mean one host, and would open 256."""
+    parsed = network(option, value)
+    words = text(option, value).partition("/")[0]
+    if address(option, words) != parsed.network_address:
+        raise InvalidInput(option, value, f"has bits set behind its prefix; write {parsed} for the network, "
+                                          f"or {words}/{parsed.max_prefixlen} for that one address")
+    return parsed
 
 
 def key(option: str, value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
-from ..errors import InvalidInput
+from ..errors import MISSING, InvalidInput
 from . import fields
 
 PROTOCOLS = ["tcp", "udp", "both"]
@@ -62,7 +62,7 @@ class Forward(NamedTuple):
     def _parse(cls, get: Callable[[str], Any]) -> Forward:
         for name in NEEDED:
             if get(name) is None:
-                raise InvalidInput(name, "", "is missing; every forward needs forward_id, public_port and target_ip")
+                raise InvalidInput(name, MISSING, "is missing; every forward needs forward_id, public_port and target_ip")
         first, last = fields.ports("public_port", get("public_port"))
         target_port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
         sources, comment = get("source_ranges"), get("comment")
@@ -168,6 +168,6 @@ def _known_networks(words: Tuple[str, ...]) -> Optional[Tuple[str, ...]]:
 
 
 def _networks(option: str, words: Tuple[object, ...]) -> Tuple[str, ...]:
-    networks = {fields.network(option, item) for item in words}
+    networks = {fields.exact_network(option, item) for item in words}
     ordered = sorted(networks, key=lambda item: (item.version, int(item.network_address), item.prefixlen))
     return tuple(str(item) for item in ordered)
