@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any, Dict, Optional
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.common.text.converters import to_text
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -27,10 +27,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: Dict[str, Any] = super().run(tmp, task_vars)
         try:
             arguments = self._carried(dict(self._task.args))
+        except AnsibleFileNotFound:
+            return self._refused(result, "was not found beside the playbook or in its folder files; correct the path")
         except (AnsibleError, OSError, ValueError) as problem:
-            return {**result, "failed": True, "msg": f"src cannot be read: {problem}", "code": "invalid_input", "option": "src"}
+            return self._refused(result, f"cannot be read ({str(problem).splitlines()[0]}); correct that")
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         return result
+
+    def _refused(self, result: Dict[str, Any], why: str) -> Dict[str, Any]:
+        return {**result, "failed": True, "msg": f"src {str(self._task.args['src'])!r} {why}", "code": "invalid_input", "option": "src"}
 
     def _carried(self, arguments: Dict[str, Any]) -> Dict[str, Any]:
         """The arguments, with the list as a text."""
