@@ -14,7 +14,6 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
-from ansible_collections.edge.gateway.plugins.module_utils.engines import firewall
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.iptables import IptablesBackend
 from ansible_collections.edge.gateway.plugins.module_utils.errors import CommandFailed, MissingTool, StateRefused
@@ -92,14 +91,14 @@ class Watched(Host):
         """The host's answer, but for what is missing."""
         return None if tool in self.missing else super().find(tool)
 
-    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True) -> Result:
+    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """Run it, unless the time has come."""
         self.ran.append(argv[0])
         if argv[0].endswith("-restore"):
             if len(self.loaded) == self.loads:
                 raise KeyboardInterrupt
             self.loaded.append(f"{argv[0].partition('tables')[0]} {stdin.splitlines()[0][1:]}")
-        return super().run(argv, stdin, timeout, check)
+        return super().run(argv, stdin, timeout, check, holds_lock)
 
 
 def backend(host: Optional[Host] = None, interface: str = "wg0") -> IptablesBackend:
@@ -401,9 +400,9 @@ def test_a_failure_stops_before_the_way_in(variant: str) -> None:
 class Hindered(Watched):
     """Table filter cannot be written."""
 
-    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True) -> Result:
+    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """Run it with a line that no iptables takes."""
-        return super().run(argv, stdin.replace("*filter\n", "*filter\n-A nowhere -j ACCEPT\n"), timeout, check)
+        return super().run(argv, stdin.replace("*filter\n", "*filter\n-A nowhere -j ACCEPT\n"), timeout, check, holds_lock)
 
 
 def test_a_table_that_fails_is_told(variant: str) -> None:
@@ -519,22 +518,21 @@ def test_a_kernel_without_ipv6(variant: str) -> None:
     assert "-A" not in sh("ip6tables-save") and "load ip6tables" not in without.boot_text(kinds(0))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, dry: bool = False, **params: Any) -> Outcome[Forward]:
+def run(dry: bool = False, **params: Any) -> Outcome[Forward]:
     """One run of the module's life."""
-    monkeypatch.setitem(firewall.BACKENDS, "iptables", IptablesBackend)
     engine = ForwardEngine(Host(), str(STATE_DIR), "wg0", "iptables", True)
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 
-def test_through_the_engine(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_through_the_engine(variant: str) -> None:
     """Check mode predicts, the run does it, the next one does nothing; the boot file is a script that heals."""
     def walk(**params: Any) -> Dict[str, Any]:
         before = [listing(name) for name in NAMES]
-        predicted = run(monkeypatch, True, **params)
+        predicted = run(True, **params)
         assert [listing(name) for name in NAMES] == before
-        real = run(monkeypatch, **params)
+        real = run(**params)
         assert world.report(predicted) == world.report(real)
-        assert not run(monkeypatch, **params).as_dict()["changed"]
+        assert not run(**params).as_dict()["changed"]
         return world.report(real)
 
     walk(forwards=[entry(number, proto="both") for number in range(20)])
@@ -545,7 +543,7 @@ def test_through_the_engine(variant: str, monkeypatch: pytest.MonkeyPatch) -> No
         sh("iptables", "-t", table, "-F")
         sh("iptables", "-t", table, "-X")
     sh("sh", IptablesBackend.boot_file)
-    assert not run(monkeypatch, forwards=[]).as_dict()["changed"]
+    assert not run(forwards=[]).as_dict()["changed"]
     assert oct(os.stat(IptablesBackend.boot_file).st_mode & 0o777) == "0o600"
     assert len(walk(forwards=[], purge=True)["removed"]) == 20
     holds({})

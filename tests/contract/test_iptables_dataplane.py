@@ -9,7 +9,6 @@ from typing import Any, Dict, Iterator
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
-from ansible_collections.edge.gateway.plugins.module_utils.engines import firewall
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.iptables import IptablesBackend
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -59,7 +58,6 @@ def run(dry: bool = False, interface: str = "wg0", **params: Any) -> Outcome[For
 @pytest.fixture(autouse=True, params=test_iptables.VARIANTS)
 def variant(request: pytest.FixtureRequest, clean_edge: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One variant of iptables drives the edge; its tables are empty."""
-    monkeypatch.setitem(firewall.BACKENDS, "iptables", IptablesBackend)
     monkeypatch.setattr(options, "run", run)
     test_iptables.choose(request.param)
     with inside("gateway"):

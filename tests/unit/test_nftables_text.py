@@ -83,7 +83,8 @@ def test_without_forwards_only_the_guard_stands() -> None:
     """The last forward takes masquerade and DNAT away; the mesh stays closed."""
     whole = text({})
     assert "masquerade" not in whole and "dnat ip" not in whole and "hook nat" not in whole and "map" not in whole
-    assert 'oifname "wg0" drop' in whole and 'iifname "wg0" drop' in whole
+    assert 'oifname "wg0" jump to_mesh' in whole and 'iifname "wg0" jump from_mesh' in whole
+    assert [chain.count("drop comment") for chain in whole.split("chain ")[1:]] == [1, 1, 0]
 
 
 def test_render_is_stable() -> None:

@@ -54,8 +54,7 @@ class Host:
         if self.find(tool) is None:
             raise MissingTool(tool, package)
 
-    def __init__(self) -> None:
-        self._lock_fd: Optional[int] = None
+    _lock_fd: Optional[int] = None
 
     def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """Run a program without a shell, in the C locale.

@@ -244,7 +244,7 @@ ARGUMENTS: spec.Spec = {
     "forwards": {"type": "list", "elements": "dict", "options": {"forward_id": {"type": "str", "required": True}, **FORWARD}},
     "src": {"type": "path"}, "remote_src": {"type": "bool", "default": False},
     # what the action plugin read; not a secret, but ten thousand forwards are not for the system's log
-    "_text": {"type": "str", "no_log": True},
+    "_packed": {"type": "str", "no_log": True},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH,

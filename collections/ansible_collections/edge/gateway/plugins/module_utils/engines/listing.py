@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from typing import Any, Callable, Dict, Mapping
 
 from ..errors import InvalidInput, StateRefused
@@ -13,7 +15,7 @@ from ..host import Host
 
 
 def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: Callable[[Mapping[str, Any], str], None]) -> Dict[str, Any]:
-    """The parameters, with the entries of the file under ``noun`` if ``src`` names one. The action plugin sends its text along.
+    """The parameters, with the entries of the file under ``noun`` if ``src`` names one. The action plugin sends it along.
 
     Args:
         check_names: raises for an entry that holds what is no option; Ansible checks only what it carries itself.
@@ -24,8 +26,9 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
     path = params["src"]
     if path is None:
         return dict(params)
+    packed = params.get("_packed")
     try:
-        data = host.read(path) if params["_text"] is None else params["_text"].encode()
+        data = host.read(path) if packed is None else zlib.decompress(base64.b64decode(packed))
     except StateRefused:
         raise InvalidInput("src", path, "is not a regular file that root can read and of at most 32 MiB; give the path of one") from None
     if data is None:

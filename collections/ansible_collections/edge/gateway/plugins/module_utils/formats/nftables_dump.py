@@ -114,7 +114,7 @@ def chains(chain_bodies: Iterable[bytes], rule_bodies: Iterable[bytes]) -> Dict[
         name = text(values.get(3, b""))
         if text(values.get(1, b"")) != TABLE:
             continue
-        if not fields.matches(r"forward|forwards|prerouting|postrouting|allow[46]_[0-9a-f]{12}", name):
+        if not fields.matches(r"forward|forwards|to_mesh|from_mesh|prerouting|postrouting|allow[46]_[0-9a-f]{12}", name):
             raise StateRefused(f"a chain {name} in table {FAMILY} {TABLE} is not ours; {REMEDY}", TABLE)
         hooks[name] = _hook(values)
     labels: Dict[str, List[str]] = {name: [] for name in hooks}

@@ -118,17 +118,22 @@ def _chains(interface: str, holders: Sequence[str], lists: Sequence[str]) -> Dic
                       f"the target sees {base} clients") for base in BASES if f"{base}_keep" in holders]
         leave.append(Rule(f"{mesh_out} ct status dnat masquerade", "answers come back through the edge"))
         chains.update(forwards=_forwards(holders), prerouting=enter, postrouting=leave)
-    chains["forward"] = [
+    chains["to_mesh"] = [
         # a tunnel is narrower than the path beside it: without the clamp large answers are lost where ICMP is filtered
-        Rule(f"{mesh_out} {clamp}", "segments fit into the tunnel"),
-        Rule(f"{mesh_in} {clamp}", "segments fit into the tunnel"),
+        Rule(clamp, "segments fit into the tunnel"),
         # the guard: forwarding alone would make the edge an open router between its networks and the mesh
-        Rule(f"{mesh_out} ct status dnat accept", "forwarded traffic enters the mesh"),
-        Rule(f"{mesh_out} ct state established,related accept", "answers enter the mesh"),
-        Rule(f"{mesh_out} drop", "nothing else enters the mesh"),
-        Rule(f"{mesh_in} ct state established,related accept", "answers leave the mesh"),
-        Rule(f"{mesh_in} drop", "nothing else leaves the mesh"),
+        Rule("ct status dnat accept", "forwarded traffic enters the mesh"),
+        Rule("ct state established,related accept", "answers enter the mesh"),
+        Rule("drop", "nothing else enters the mesh"),
     ]
+    chains["from_mesh"] = [
+        Rule(clamp, "segments fit into the tunnel"),
+        Rule("ct state established,related accept", "answers leave the mesh"),
+        Rule("drop", "nothing else leaves the mesh"),
+    ]
+    # two comparisons are all that other traffic pays
+    chains["forward"] = [Rule(f"{mesh_out} jump to_mesh", "traffic into the mesh"),
+                         Rule(f"{mesh_in} jump from_mesh", "traffic out of the mesh")]
     return chains
 
 
