@@ -7,10 +7,10 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down
+.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
 packages: ## install the Debian packages of debian-packages.txt that are missing
 	@missing=$$(grep -vE '^(#|$$)' debian-packages.txt | while read -r name; do \
@@ -63,6 +63,7 @@ mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/contract
+	@MYPYPATH=. mypy bench/forwards
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
@@ -94,6 +95,12 @@ molecule: lab ## all scenarios on real hosts; each makes and removes its own
 	@# a missing playbook is only a warning to molecule
 	@! sed 's/\x1b\[[0-9;]*m//g' .cache/molecule.log | grep -E 'missing=[1-9]|no tests ran'
 
+bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
+	$(STEP) 'bench/forwards'
+	@python -m bench.forwards $(BENCH)
+
 test: setup ## every gate and every test
-	@$(MAKE) --no-print-directory gates unit contract molecule
+	@$(MAKE) --no-print-directory gates unit contract
+	@$(MAKE) --no-print-directory bench-forwards BENCH=--quick
+	@$(MAKE) --no-print-directory molecule
 	$(STEP) 'all passed'

@@ -172,3 +172,39 @@ def test_counters_add_up_by_forward(recorded: Dict[str, Any]) -> None:
     expression = attribute(1, b"counter\0") + nested(2, attribute(1, bytes(7) + b"\x3c"), attribute(2, bytes(7) + b"\x02"))
     assert dump.count([expression, expression]) == (4, 120)
     assert dump.count(counters["moved"]) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["tcp4", "udp4"])
+def test_entries_that_are_expected_are_read_alike_without_being_taken_apart(recorded: Dict[str, Any], name: str) -> None:
+    """What is expected is what the kernel sent, byte for byte; counters go the same way."""
+    info = next(info for info in dump.sets(recorded["sets"]) if info.name == name)
+    slow: Dict[str, List[bytes]] = {}
+    fast: Dict[str, List[bytes]] = {}
+    bodies = recorded["elements"][name]
+    known = dump.expected(name, Layout(FORWARDS, "wg0").table.elements)
+    found = list(dump.elements(info, bodies, slow))
+    assert found == list(dump.elements(info, bodies, fast, known)) and slow == fast
+    assert sorted(entry for _owner, entry in known.values()) == sorted(entry for _owner, entry in found)
+    marked = {raw: ("marked", entry) for raw, (_owner, entry) in known.items()}
+    assert {owner for owner, _entry in dump.elements(info, bodies, {}, marked)} == {"marked"}
+
+
+def test_an_entry_that_differs_in_one_byte_is_taken_apart(recorded: Dict[str, Any]) -> None:
+    """Another target, port or comment is never mistaken for the expected one."""
+    info = next(info for info in dump.sets(recorded["sets"]) if info.name == "tcp4")
+    known = dump.expected("tcp4", Layout(FORWARDS, "wg0").table.elements)
+    body = next(body for body in recorded["elements"]["tcp4"] if b"opened by ops" in body)
+    for old, new in ((bytes([10, 50, 0, 12]), bytes([10, 50, 0, 13])), (b"opened by ops", b"opened by opx"), (b"\x55\xff", b"\x55\xfe")):
+        assert old in body
+        changed = dict(dump.elements(info, [body.replace(old, new)], {}, known))
+        assert changed["vm-1"] not in [entry for _owner, entry in known.values()]
+
+
+@pytest.mark.parametrize(("table", "hook", "seen"), [
+    (b"filter\0", 2, True), (b"nat\0", 0, True), (b"nat\0", 4, True), (b"filter\0", 1, False), (b"filter\0", 3, False),
+    (b"edge_gateway\0", 2, False), (b"filter\0", None, False),
+])
+def test_chains_of_others_that_see_forwarded_packets(table: bytes, hook: Any, seen: bool) -> None:
+    """Only these make a closer look worth its time."""
+    where = b"" if hook is None else nested(4, attribute(1, bytes([0, 0, 0, hook])), attribute(2, bytes(4)))
+    assert dump.is_hooked_elsewhere(attribute(1, table) + attribute(3, b"x\0") + where) == seen

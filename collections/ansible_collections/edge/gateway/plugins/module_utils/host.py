@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import grp
 import os
-import secrets
 import shutil
 import socket
 import stat
@@ -267,7 +266,7 @@ def _sweep(directory: int) -> None:
 
 def _stage(directory: int, data: bytes, mode: int, gid: int) -> str:
     """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
-    name = f"{STAGED_PREFIX}{secrets.token_hex(6)}{STAGED_SUFFIX}"
+    name = f"{STAGED_PREFIX}{os.urandom(6).hex()}{STAGED_SUFFIX}"
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         with os.fdopen(fd, "wb") as stream:

@@ -41,7 +41,7 @@ class Backend(Protocol):
         """Raise MissingTool without the firewall's programs."""
 
     def read(self) -> Rules:
-        """What the kernel holds; nothing without the program to look with."""
+        """What the kernel holds; nothing without the program to look with. Faster after :meth:`wanted` for what is there."""
 
     def counts(self) -> Dict[str, Tuple[int, int]]:
         """By forward id, connections opened and bytes of their first packets, as of the last :meth:`read`."""

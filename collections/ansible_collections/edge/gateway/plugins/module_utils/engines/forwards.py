@@ -55,6 +55,7 @@ class ForwardEngine(BaseEngine[Forward]):
             check_overlaps(found, found)
         except InvalidInput as problem:
             raise self.store.refused(f"holds forwards that cannot stand together: {problem.message}") from None
+        self.backend.wanted(found)
         return found
 
     def read(self) -> Mapping[str, object]:

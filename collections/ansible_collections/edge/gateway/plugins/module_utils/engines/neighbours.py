@@ -11,16 +11,27 @@ role's watch unit runs it then.
 from __future__ import annotations
 
 import shlex
-from typing import Dict, Iterable, List
+from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Tuple
 
+from ..formats import nftables_dump as dump
 from ..formats import openings
 from ..host import Host
 from ..models.forward import Forwards
-from ..models.passage import Probe
-from .foreign import Finding, Report, hindrances
+from .netlink import Netfilter
+
+if TYPE_CHECKING:
+    from .foreign import Finding
 
 FILE = "/etc/edge-gateway/openings"
+LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 FILE_PART = "(openings at boot)"
+
+
+class Report(NamedTuple):
+    """What stands in the way of forwards: chains that certainly drop them, and what could not be looked at."""
+
+    findings: Tuple[Finding, ...] = ()
+    notes: Tuple[str, ...] = ()
 
 
 class Neighbours:
@@ -39,10 +50,23 @@ class Neighbours:
 
     def report(self, items: Forwards) -> Report:
         """What stands in the way of these forwards now."""
+        if not items or not self._have_any():
+            return Report()
+        # a module's code is compiled anew on every run, and most hosts have nobody to simulate
+        from ..models.passage import Probe  # noqa: PLC0415
+        from .foreign import hindrances  # noqa: PLC0415
         probes = [Probe(proto, (item.first_port, item.last_port), item.target_ip,
                         (item.first_port + item.shift, item.last_port + item.shift), item.forward_id)
                   for _name, item in sorted(items.items()) for proto in item.protocols]
-        return hindrances(self.host, self.interface, probes)
+        found = hindrances(self.host, self.interface, probes)
+        return Report(found.findings, found.notes)
+
+    def _have_any(self) -> bool:
+        """Whether anybody else has chains on the hooks that forwarded packets pass; True when that cannot be told."""
+        if self.host.find("nft") is None or any((self.host.read(path) or b"").strip() for path in LEGACY):
+            return True
+        with Netfilter() as kernel:
+            return any(dump.is_hooked_elsewhere(body) for body in kernel.dump(dump.SUBSYSTEM, dump.GET_CHAIN, dump.ANY_FAMILY))
 
     def look(self, items: Forwards) -> List[str]:
         """Find out which openings are missing; returns warnings about what is not going to be opened."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from ..formats import nftables_dump as dump
 from ..formats.nftables import FAMILY, NO_TABLE, TABLE, Element, Table
@@ -28,6 +28,7 @@ class NftablesBackend:
         self.warnings: List[str] = []
         self._counters: Dict[str, List[bytes]] = {}
         self._live: Optional[Table] = None
+        self._likely: Mapping[str, Tuple[Element, ...]] = {}
         self._layouts: Dict[int, Tuple[Forwards, Layout]] = {}
 
     def check(self, forward: Forward) -> None:
@@ -62,7 +63,8 @@ class NftablesBackend:
     def _entries(self, kernel: Netfilter, infos: Iterable[dump.SetInfo]) -> Iterator[Tuple[str, Element]]:
         for info in infos:
             if info.is_holder:
-                yield from dump.elements(info, self._elements(kernel, info), self._counters)
+                known = dump.expected(info.name, self._likely) if info.name in ("tcp4", "udp4") else {}
+                yield from dump.elements(info, self._elements(kernel, info), self._counters, known)
 
     @staticmethod
     def _dump(kernel: Netfilter, kind: int) -> List[bytes]:
@@ -77,6 +79,8 @@ class NftablesBackend:
         # a run asks for the same two again and again, and a run is all the time that this lives
         if id(forwards) not in self._layouts:
             self._layouts[id(forwards)] = forwards, Layout(forwards, self.interface)
+        # whatever is read next will mostly be what was asked for last
+        self._likely = self._layouts[id(forwards)][1].table.elements
         return self._layouts[id(forwards)][1]
 
     def wanted(self, forwards: Forwards) -> Table:

@@ -16,9 +16,6 @@ SOURCE_NAT = ["masquerade", "none"]
 NEEDED = ("forward_id", "public_port", "target_ip")
 OPTIONAL = ("target_port", "proto", "source_ranges", "source_nat", "hairpin", "comment", "state")
 OPTIONS = frozenset([*NEEDED, *OPTIONAL])
-# what an option means when it is left out, in the form in which it is kept
-DEFAULTS: Dict[str, Any] = {"proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": ""}
-
 Forwards = Dict[str, "Forward"]
 
 
@@ -60,22 +57,28 @@ class Forward(NamedTuple):
 
     @classmethod
     def _parse(cls, get: Callable[[str], Any]) -> Forward:
-        for name in NEEDED:
-            if get(name) is None:
-                raise InvalidInput(name, MISSING, "is missing; every forward needs forward_id, public_port and target_ip")
-        first, last = fields.ports("public_port", get("public_port"))
-        target_port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
+        forward_id, public, target = get("forward_id"), get("public_port"), get("target_ip")
+        if forward_id is None or public is None or target is None:
+            missing = next(name for name in NEEDED if get(name) is None)
+            raise InvalidInput(missing, MISSING, "is missing; every forward needs forward_id, public_port and target_ip")
+        # the usual values by hand: thousands are parsed at a time, and most of each is usual
+        first, last = (public, public) if type(public) is int and 0 < public < 65536 else fields.ports("public_port", public)
+        port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
         sources, comment = get("source_ranges"), get("comment")
+        if port is None:
+            port = first
+        elif type(port) is not int or not 0 < port < 65536:
+            port = fields.port("target_port", port)
         forward = cls(
-            fields.identifier("forward_id", get("forward_id")), first, last, fields.unicast_text("target_ip", get("target_ip")),
-            first if target_port is None else fields.port("target_port", target_port),
-            "tcp" if proto is None else fields.choice("proto", proto, PROTOCOLS),
+            fields.identifier("forward_id", forward_id), first, last, fields.unicast_text("target_ip", target), port,
+            "tcp" if proto is None or proto == "tcp" else fields.choice("proto", proto, PROTOCOLS),
             () if sources is None or sources == [] else _sources("source_ranges", sources),
             "masquerade" if nat is None else fields.choice("source_nat", nat, SOURCE_NAT),
             False if hairpin is None else fields.boolean("hairpin", hairpin),
             "" if comment is None or comment == "" else fields.comment("comment", comment),
         )
-        _check_together(forward)
+        if last > first or sources or hairpin:
+            _check_together(forward)
         return forward
 
     @property
@@ -106,7 +109,20 @@ class Forward(NamedTuple):
 
     def as_kept(self) -> Dict[str, Any]:
         """The forward as the state file holds it: what is at its default is left out."""
-        return {name: value for name, value in self.as_dict().items() if name not in DEFAULTS or value != DEFAULTS[name]}
+        kept: Dict[str, Any] = {"forward_id": self.forward_id, "public_port": self.public_port, "target_ip": self.target_ip,
+                                "target_port": self.target_port}
+        # field by field, since thousands are kept at a time
+        if self.proto != "tcp":
+            kept["proto"] = self.proto
+        if self.source_ranges:
+            kept["source_ranges"] = list(self.source_ranges)
+        if self.source_nat != "masquerade":
+            kept["source_nat"] = self.source_nat
+        if self.hairpin:
+            kept["hairpin"] = True
+        if self.comment:
+            kept["comment"] = self.comment
+        return kept
 
     def __str__(self) -> str:
         """One row of a table of forwards; columns keep their places, so that a diff shows only what differs."""
