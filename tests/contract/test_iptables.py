@@ -520,7 +520,7 @@ def test_a_kernel_without_ipv6(variant: str) -> None:
 
 def run(dry: bool = False, **params: Any) -> Outcome[Forward]:
     """One run of the module's life."""
-    engine = ForwardEngine(Host(), str(STATE_DIR), "wg0", "iptables", True)
+    engine = ForwardEngine(Host(), str(STATE_DIR), "wg0", "iptables", allow_outside_mesh=True)
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 

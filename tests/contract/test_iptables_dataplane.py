@@ -51,7 +51,7 @@ globals().update({name: value for name, value in vars(options).items()
 
 def run(dry: bool = False, interface: str = "wg0", **params: Any) -> Outcome[Forward]:
     """One run of the module's life, with iptables."""
-    engine = ForwardEngine(Host(), str(STATE_DIR), interface, "iptables", True)
+    engine = ForwardEngine(Host(), str(STATE_DIR), interface, "iptables", allow_outside_mesh=True)
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 

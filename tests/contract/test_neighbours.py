@@ -132,8 +132,46 @@ def test_who_no_longer_wants_it_has_it_closed() -> None:
     may_open()
     run(**FORWARD)
     may_open(False)
-    assert any("FORWARD" in text for text in run(**FORWARD).warnings + run(**FORWARD).warnings)
+    assert any("taken away" in text for text in run(True, **FORWARD).warnings)
+    assert any("taken away" in text for text in run(**FORWARD).warnings)
+    assert any("FORWARD" in text for text in run(**FORWARD).warnings)
     assert theirs() == before and not OPENINGS.exists()
+
+
+def test_copies_of_an_opening_are_closed_too() -> None:
+    """Somebody has saved and restored our rule along with his own."""
+    foreign("docker")
+    before = theirs()
+    may_open()
+    run(**FORWARD)
+    sh("iptables-nft-restore", "--noflush", stdin=sh("iptables-nft-save", "-t", "filter"))
+    may_open(False)
+    run(**FORWARD)
+    assert not [line for table in theirs() for line in table.splitlines() if "edge-gateway" in line] and len(before) == len(theirs())
+
+
+def test_the_file_waits_for_chains_that_are_not_there() -> None:
+    """Docker is gone for a while: nothing to open, and nothing fails."""
+    foreign("docker")
+    may_open()
+    run(**FORWARD)
+    nft("delete table ip filter")
+    sh("sh", str(OPENINGS))
+    foreign("docker")
+    sh("sh", str(OPENINGS))
+    assert arrives()
+
+
+def test_a_flushed_chain_is_opened_itself_when_it_no_longer_leads_to_docker() -> None:
+    """iptables -F FORWARD, with the policy of DROP still there: DOCKER-USER exists, and nobody jumps to it."""
+    foreign("docker")
+    may_open()
+    run(**FORWARD)
+    sh("iptables-nft", "-F", "FORWARD")
+    assert not arrives()
+    run(**FORWARD)
+    assert arrives()
+    assert not run(**FORWARD).as_dict()["changed"]
 
 
 def theirs() -> List[str]:

@@ -15,7 +15,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines import foreig
 from ansible_collections.edge.gateway.plugins.module_utils.errors import CommandFailed
 from ansible_collections.edge.gateway.plugins.module_utils.formats import remedies
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
-from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import Chain
+from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import Chain, Rule
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import Probe
 
 DATA = Path(__file__).parent / "data"
@@ -36,7 +36,7 @@ class Machine(Host):
         """Whether the tool is among the given ones."""
         return f"/usr/sbin/{tool}" if tool in self.tools else None
 
-    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True) -> Result:
+    def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """The answer to these very words; there is none to others."""
         self.asked.append(" ".join(argv))
         if self.asked[-1] in self.answers:
@@ -223,10 +223,12 @@ def test_the_largest_kinds_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 NEW, BACK = ("new connections",), ("answers", "open connections")
 IN_DOCKER = ["FORWARD", "DOCKER-USER"]
+TO_DOCKER = (Rule((), "jump", "DOCKER-USER"),)
 
 
 @pytest.mark.parametrize(("base", "names", "words", "commands"), [
-    (Chain("nft", "inet", "x", "f", "forward"), [], NEW, ["nft insert rule inet x f oifname wg0 ct status dnat accept"]),
+    (Chain("nft", "inet", "x", "f", "forward"), [], NEW, ["nft insert rule inet x f oifname wg0 ct status dnat accept",
+                                                         "nft insert rule inet x f iifname wg0 ct status dnat accept"]),
     (Chain("nft", "ip", "x", "f", "forward"), [], BACK, ["nft insert rule ip x f oifname wg0 ct status dnat accept",
                                                        "nft insert rule ip x f iifname wg0 ct status dnat accept"]),
     (Chain("nft", "inet", "x", "f", "prerouting", -300), [], NEW, ["nft insert rule inet x f udp dport 6000-6010 accept"]),
@@ -235,17 +237,23 @@ IN_DOCKER = ["FORWARD", "DOCKER-USER"]
     (Chain("nft", "inet", "x", "f", "prerouting", -300), [], BACK[:1], ["nft insert rule inet x f iifname wg0 accept"]),
     (Chain("nft", "inet", "x", "f", "postrouting", 0), [], BACK[:1], ["nft insert rule inet x f oifname != wg0 ct status dnat accept"]),
     (Chain("iptables-legacy", "ip", "mangle", "FORWARD", "forward"), [], NEW,
-     ["iptables-legacy -t mangle -I FORWARD -o wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
-    (Chain("iptables-nft", "ip6", "filter", "FORWARD", "forward"), IN_DOCKER, BACK[:1],
-     ["ip6tables-nft -t filter -I DOCKER-USER -i wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
+     ["iptables-legacy -t mangle -I FORWARD -o wg0 -m conntrack --ctstate DNAT -j ACCEPT",
+      "iptables-legacy -t mangle -I FORWARD -i wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
+    (Chain("iptables-nft", "ip6", "filter", "FORWARD", "forward", rules=TO_DOCKER), IN_DOCKER, BACK[:1],
+     ["ip6tables-nft -t filter -I DOCKER-USER -o wg0 -m conntrack --ctstate DNAT -j ACCEPT",
+      "ip6tables-nft -t filter -I DOCKER-USER -i wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
+    (Chain("iptables-nft", "ip", "filter", "FORWARD", "forward"), IN_DOCKER, NEW,
+     ["iptables-nft -t filter -I FORWARD -o wg0 -m conntrack --ctstate DNAT -j ACCEPT",
+      "iptables-nft -t filter -I FORWARD -i wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
     (Chain("iptables-nft", "ip", "raw", "PREROUTING", "prerouting", -300), [], NEW,
      ["iptables-nft -t raw -I PREROUTING -p udp --dport 6000:6010 -j ACCEPT"]),
     (Chain("iptables-nft", "ip", "raw", "PREROUTING", "prerouting", -300), [], BACK[:1],
      ["iptables-nft -t raw -I PREROUTING -i wg0 -j ACCEPT"]),
     (Chain("iptables-nft", "ip", "mangle", "POSTROUTING", "postrouting", -150), [], BACK[:1],
      ["iptables-nft -t mangle -I POSTROUTING ! -o wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
-    (Chain("iptables-nft", "ip", "filter", "FORWARD", "forward"), [*IN_DOCKER, "ufw-user-forward"], NEW,
-     ["iptables-nft -t filter -I DOCKER-USER -o wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
+    (Chain("iptables-nft", "ip", "filter", "FORWARD", "forward", rules=TO_DOCKER), [*IN_DOCKER, "ufw-user-forward"], NEW,
+     ["iptables-nft -t filter -I DOCKER-USER -o wg0 -m conntrack --ctstate DNAT -j ACCEPT",
+      "iptables-nft -t filter -I DOCKER-USER -i wg0 -m conntrack --ctstate DNAT -j ACCEPT"]),
     (Chain("nft", "inet", "firewalld", "filter_FORWARD", "forward"), [], NEW, []),
     (Chain("nft", "inet", "firewalld_policy_drop", "raw_prerouting", "prerouting"), [], NEW, []),
 ])

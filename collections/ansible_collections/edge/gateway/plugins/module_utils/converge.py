@@ -202,7 +202,8 @@ def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
         # rendered anew: what was created on the way (a key, a directory's group) is known only now
         live, wanted = engine.read(), engine.render(plan.after)
         if not in_effect(live, wanted):
-            wrong = sorted(name for name in set(live) | set(wanted) if live.get(name) != wanted.get(name))
+            wrong = sorted(name for name in set(live) | set(wanted)
+                           if live.get(name) != wanted.get(name) and (name in wanted or not is_part(name)))
             raise VerifyFailed(f"{', '.join(wrong)} did not take effect; what stood before has been restored, "
                                "see what else changes it and run again")
         engine.confirm(plan.before, plan.after, plan.touched)

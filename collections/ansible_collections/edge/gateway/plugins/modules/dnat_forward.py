@@ -102,13 +102,16 @@ options:
   src:
     description:
       - A JSON or YAML file with the list of O(forwards), or with an object that holds the list under C(forwards).
-      - It is looked for where M(ansible.builtin.copy) looks, and may be encrypted with Ansible Vault.
+      - It is looked for beside the playbook or role and in its folder C(files), and may be encrypted with Ansible Vault.
       - Ten thousand forwards this way cost little more than a task that does nothing. JSON is read much faster than YAML.
     type: path
   remote_src:
     description: Whether O(src) is a file of the managed host.
     type: bool
     default: false
+  _packed:
+    description: What this module's action plugin has read from O(src). Not for users.
+    type: str
   purge:
     description: With O(forwards) or O(src), remove every forward that is not listed.
     type: bool
@@ -129,6 +132,11 @@ options:
     description: Accept targets that are not behind the mesh interface. Traffic to them is not masqueraded.
     type: bool
     default: false
+  open_foreign:
+    description:
+      - Open chains of other firewalls (ufw, Docker, rules by hand) that would drop forwards, by rules of ours for forwards alone.
+      - What the role P(edge.gateway.firewall#role) chose for this host when left out, else they are only named in a warning.
+    type: bool
 extends_documentation_fragment:
   - edge.gateway.attributes
   - edge.gateway.places.mesh
@@ -247,7 +255,7 @@ ARGUMENTS: spec.Spec = {
     "_packed": {"type": "str", "no_log": True},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
-    "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH,
+    "allow_outside_mesh": {"type": "bool", "default": False}, "open_foreign": {"type": "bool"}, **spec.MESH,
 }
 
 
@@ -256,7 +264,7 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     host = Host()
     edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse)
     engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
-                           allow_outside_mesh=params["allow_outside_mesh"])
+                           allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"])
     outcome = converge(engine, edit, dry_run)
     whole = not params["summary"]
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}

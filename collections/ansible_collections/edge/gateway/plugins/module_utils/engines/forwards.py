@@ -32,17 +32,19 @@ class ForwardEngine(BaseEngine[Forward]):
         interface: mesh interface; None for the host's own choice.
         backend: ``auto``, or the name of a firewall.
         allow_outside_mesh: accept targets that are not behind the mesh interface.
+        open_foreign: open chains of other firewalls that would drop forwards; None for the host's own choice.
     """
 
-    def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto",
-                 allow_outside_mesh: bool = False) -> None:
+    def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto", *,
+                 allow_outside_mesh: bool = False, open_foreign: Optional[bool] = None) -> None:
         super().__init__(host)
         self.interface, self.state_dir = system.mesh_interface(host, interface), state_dir
         self.allow_outside_mesh = allow_outside_mesh
         self.store = Store(host, state_dir, "forwards.json", "forwards")
         self.backend = backend_for(host, backend, self.interface)
         self.forwarding = Forwarding(host)
-        self.neighbours = Neighbours(host, self.interface, system.choices(host).open_foreign, self.backend.name)
+        may_open = system.choices(host).open_foreign if open_foreign is None else open_foreign
+        self.neighbours = Neighbours(host, self.interface, may_open, self.backend.name)
 
     def load(self) -> Forwards:
         """The forwards that were asked for.

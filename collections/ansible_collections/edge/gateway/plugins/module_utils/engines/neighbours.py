@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .foreign import Finding
 
 FILE = "/etc/edge-gateway/openings"
+MOST_COPIES = 100
 LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 FILE_PART = "(openings at boot)"
 
@@ -72,9 +73,13 @@ class Neighbours:
         """Find out which openings are missing; returns warnings about what is not going to be opened."""
         report, self._looked_at = self.report(items), items
         findings = [finding for finding in report.findings if not self._passes_ours_first(finding)]
+        warnings = [str(finding) for finding in findings if not (self.may_open and finding.commands)] + list(report.notes)
         if self.may_open:
             self.missing = _commands(findings)
-        return [str(finding) for finding in findings if not (self.may_open and finding.commands)] + list(report.notes)
+        elif items and self._recorded():
+            warnings.append(f"the rules that let forwards through other firewalls are taken away ({len(self._recorded())} of them), since "
+                            "open_foreign is not set any more; see gateway_health for what those firewalls drop now")
+        return warnings
 
     def _passes_ours_first(self, finding: Finding) -> bool:
         """Whether rules of the iptables backend will stand at the top of that chain, if they do not stand there yet."""
@@ -109,7 +114,8 @@ class Neighbours:
             else:
                 self.host.remove(FILE)
         for command in self.missing:
-            self.host.run(shlex.split(command))
+            if self.host.run(["sh", "-c", openings.rule_test(command)], check=False).rc != 0:
+                self.host.run(shlex.split(command))
 
     def _file(self) -> str:
         return (self.host.read(FILE) or b"").decode("utf-8", "replace")
@@ -123,7 +129,10 @@ class Neighbours:
     def _close(self, command: str) -> None:
         words = shlex.split(command)
         if words[0] != "nft":
-            self.host.run(["-D" if word == "-I" else word for word in words], check=False)
+            # somebody may have saved and restored it along with rules of his own, and more than once
+            for _copy in range(MOST_COPIES):
+                if self.host.run(["-D" if word == "-I" else word for word in words], check=False).rc != 0:
+                    return
             return
         place = words[3:6]
         listing = self.host.run(["nft", "-a", "-t", "list", "chain", *place], check=False).out

@@ -24,65 +24,65 @@ export PATH LC_ALL
 set -f
 
 say() {
-	printf '%s\n' "$1"
+    printf '%s\n' "$1"
 }
 
 # Make the input what is ours in one table, in one transaction: program, table, mesh interface. What is not ours stays.
 load() {
-	new=$(cat)
-	# not "-t": that would load modules, or create tables, only to look
-	old=$("$1-save") || return 1
-	old=$(say "$old" | sed -n "/^[*]$2\$/,/^COMMIT\$/p") || return 1
-	mine=$(say "$old" | sed -n -E 's/^:(EDGE-GATEWAY(-(MESH|GUARD|DNAT|HAIRPIN|KEEP|FOUND|FROM-[0-9a-f]{10}))?) .*/\1/p') || return 1
-	[ -n "$new$mine" ] || return 0
-	{
-		say "*$2"
-		for chain in $mine; do
-			say ":$chain - [0:0]"
-		done
-		say "$old" | sed -n '/^-A EDGE-GATEWAY/d; s/^-A \(.* --comment "edge-gateway: [^"]*" -[jg] EDGE-GATEWAY.*\)$/-D \1/p'
-		kept=
-		[ "$2" != nat ] || masquerade "$3"
-		say "$new"
-		for chain in $mine; do
-			case $new in
-			*":$chain - [0:0]"*) ;;
-			*) [ "$chain" = "$kept" ] || say "-X $chain" ;;
-			esac
-		done
-		say COMMIT
-	} | "$1-restore" -w 5 --noflush
+    new=$(cat)
+    # not "-t": that would load modules, or create tables, only to look
+    old=$("$1-save") || return 1
+    old=$(say "$old" | sed -n "/^[*]$2\$/,/^COMMIT\$/p") || return 1
+    mine=$(say "$old" | sed -n -E 's/^:(EDGE-GATEWAY(-(MESH|GUARD|DNAT|HAIRPIN|KEEP|FOUND|FROM-[0-9a-f]{10}))?) .*/\1/p') || return 1
+    [ -n "$new$mine" ] || return 0
+    {
+        say "*$2"
+        for chain in $mine; do
+            say ":$chain - [0:0]"
+        done
+        say "$old" | sed -n '/^-A EDGE-GATEWAY/d; s/^-A \(.* --comment "edge-gateway: [^"]*" -[jg] EDGE-GATEWAY.*\)$/-D \1/p'
+        kept=
+        [ "$2" != nat ] || masquerade "$3"
+        say "$new"
+        for chain in $mine; do
+            case $new in
+            *":$chain - [0:0]"*) ;;
+            *) [ "$chain" = "$kept" ] || say "-X $chain" ;;
+            esac
+        done
+        say COMMIT
+    } | "$1-restore" -w 5 --noflush
 }
 
 # The masquerade has no comment. Where it stood before our chains it is somebody's, and an empty chain remembers that.
 masquerade() {
-	ours=
-	marked=
-	for chain in $mine; do
-		case $chain in
-		EDGE-GATEWAY) ours=yes ;;
-		EDGE-GATEWAY-FOUND) marked=yes ;;
-		esac
-	done
-	if [ -n "$ours" ] && [ -z "$marked" ]; then
-		before=$(say "$old" | sed -n 's/^-A PREROUTING ! -i \([^ ]*\) .*--comment "edge-gateway: [^"]*" -j EDGE-GATEWAY$/\1/p' | sort -u)
-		for name in $before; do
-			[ "$name" = "$1" ] || ! stands "$name" || say "-D POSTROUTING -o $name -j MASQUERADE"
-		done
-	fi
-	if ! stands "$1"; then
-		[ -z "$new" ] || say "-A POSTROUTING -o $1 -j MASQUERADE"
-	elif [ -z "$ours" ] || [ -n "$marked" ]; then
-		[ -z "$new" ] || kept=EDGE-GATEWAY-FOUND
-		[ -z "$new" ] || say ":EDGE-GATEWAY-FOUND - [0:0]"
-	elif [ -z "$new" ]; then
-		say "-D POSTROUTING -o $1 -j MASQUERADE"
-	fi
+    ours=
+    marked=
+    for chain in $mine; do
+        case $chain in
+        EDGE-GATEWAY) ours=yes ;;
+        EDGE-GATEWAY-FOUND) marked=yes ;;
+        esac
+    done
+    if [ -n "$ours" ] && [ -z "$marked" ]; then
+        before=$(say "$old" | sed -n 's/^-A PREROUTING ! -i \([^ ]*\) .*--comment "edge-gateway: [^"]*" -j EDGE-GATEWAY$/\1/p' | sort -u)
+        for name in $before; do
+            [ "$name" = "$1" ] || ! stands "$name" || say "-D POSTROUTING -o $name -j MASQUERADE"
+        done
+    fi
+    if ! stands "$1"; then
+        [ -z "$new" ] || say "-A POSTROUTING -o $1 -j MASQUERADE"
+    elif [ -z "$ours" ] || [ -n "$marked" ]; then
+        [ -z "$new" ] || kept=EDGE-GATEWAY-FOUND
+        [ -z "$new" ] || say ":EDGE-GATEWAY-FOUND - [0:0]"
+    elif [ -z "$new" ]; then
+        say "-D POSTROUTING -o $1 -j MASQUERADE"
+    fi
 }
 
 # Whether the masquerade on an interface is there.
 stands() {
-	say "$old" | grep -cxF -e "-A POSTROUTING -o $1 -j MASQUERADE" >/dev/null
+    say "$old" | grep -cxF -e "-A POSTROUTING -o $1 -j MASQUERADE" >/dev/null
 }
 
 failed=0"""

@@ -35,7 +35,6 @@ COUNTER_START, COUNTER_END = 28, 72
 
 Count = Tuple[int, int]
 Entry = Tuple[str, Element, Optional[bytes]]
-NOTHING_KNOWN: Mapping[bytes, Tuple[str, Element]] = {}
 
 
 def in_table(kind: int) -> bytes:
@@ -169,7 +168,7 @@ def allow_list(info: SetInfo, bodies: Iterable[bytes]) -> Tuple[Span, ...]:
 
 
 def elements(info: SetInfo, bodies: Iterable[bytes], counters: Dict[str, List[bytes]],
-             known: Mapping[bytes, Tuple[str, Element]] = NOTHING_KNOWN) -> Iterable[Tuple[str, Element]]:
+             known: Optional[Mapping[bytes, Tuple[str, Element]]] = None) -> Iterable[Tuple[str, Element]]:
     """Forward ids with the entries of a map or set.
 
     Args:
@@ -179,7 +178,7 @@ def elements(info: SetInfo, bodies: Iterable[bytes], counters: Dict[str, List[by
     Raises:
         StateRefused: an entry is not ours.
     """
-    for owner, entry, counter in _found(info, bodies, known):
+    for owner, entry, counter in _found(info, bodies, known or {}):
         if counter:
             counters.setdefault(owner, []).append(counter)
         yield owner, entry

@@ -30,12 +30,22 @@ def marked(command: str) -> str:
 
 
 def script(commands: Iterable[str]) -> str:
-    """The script that makes each rule that is not there; empty without any."""
-    lines = [f"{_test(shlex.split(command))} || {command} || failed=1\n" for command in commands]
+    """The script that makes each rule that is not there, in chains that are there; empty without any."""
+    lines = [f"! {chain_test(command)} || {rule_test(command)} || {command} || failed=1\n" for command in commands]
     return f"{HEADER}{''.join(lines)}exit $failed\n" if lines else ""
 
 
-def _test(words: List[str]) -> str:
+def chain_test(command: str) -> str:
+    """What succeeds when the chain of a command is there: its owner may have taken it away, and may bring it back."""
+    words = shlex.split(command)
+    if words[0] == "nft":
+        return f"nft -t list chain {shlex.join(words[3:6])} >/dev/null 2>&1"
+    return f"{shlex.join([*words[:3], '-n', '-L', words[words.index('-I') + 1]])} >/dev/null 2>&1"
+
+
+def rule_test(command: str) -> str:
+    """What succeeds when the rule of a command is there."""
+    words = shlex.split(command)
     if words[0] == "nft":
         return f"nft -t list chain {shlex.join(words[3:6])} 2>/dev/null | grep -qF '\"{words[-1]}\"'"
     return f"{shlex.join(['-C' if word == '-I' else word for word in words])} 2>/dev/null"

@@ -49,7 +49,7 @@ def remedy(base: Chain, names: Collection[str], need: Need) -> Tuple[str, Tuple[
         return (f"let a policy of firewalld accept from the zone of {need.uplink or 'the clients'} to the zone of {need.mesh}, or keep "
                 "StrictForwardPorts=no in firewalld.conf"), ()
     # ufw and Docker write their own chains anew, but leave these two alone
-    chain = "DOCKER-USER" if base.hook == "forward" and "DOCKER-USER" in names else base.name
+    chain = "DOCKER-USER" if base.hook == "forward" and any(rule.target == "DOCKER-USER" for rule in base.rules) else base.name
     commands = tuple(_commands(base, chain, need))
     if len(commands) > COMMANDS_LIMIT:
         return f"accept the public ports of these {len(need.probes)} forwards at the top of it", ()
@@ -66,9 +66,12 @@ def _ufw(need: Need) -> str:
 
 
 def _commands(base: Chain, chain: str, need: Need) -> List[str]:
-    """A rule at the top for each direction that is closed, by public port where nothing else tells forwards yet."""
+    """A rule at the top for each direction, by public port where nothing else tells forwards yet.
+
+    In the forward hook both directions, even if one is open now: whoever closes the other half later shall find it open.
+    """
     found: Dict[str, None] = {}
-    for answers in sorted({word == ANSWER for word in need.words}):
+    for answers in (False, True) if base.hook == "forward" else sorted({word == ANSWER for word in need.words}):
         for probe in need.probes:
             if base.backend == "nft":
                 match = _nft_match(base, need.mesh, answers, probe)

@@ -62,12 +62,12 @@ class Forward(NamedTuple):
             missing = next(name for name in NEEDED if get(name) is None)
             raise InvalidInput(missing, MISSING, "is missing; every forward needs forward_id, public_port and target_ip")
         # the usual values by hand: thousands are parsed at a time, and most of each is usual
-        first, last = (public, public) if type(public) is int and 0 < public < 65536 else fields.ports("public_port", public)
+        first, last = (public, public) if public.__class__ is int and 0 < public < 65536 else fields.ports("public_port", public)
         port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
         sources, comment = get("source_ranges"), get("comment")
         if port is None:
             port = first
-        elif type(port) is not int or not 0 < port < 65536:
+        elif port.__class__ is not int or not 0 < port < 65536:
             port = fields.port("target_port", port)
         forward = cls(
             fields.identifier("forward_id", forward_id), first, last, fields.unicast_text("target_ip", target), port,
@@ -160,8 +160,8 @@ def _check_together(forward: Forward) -> None:
                            f"has no IPv{forward.family} network, and target_ip {forward.target_ip} serves IPv{forward.family} "
                            "clients only: nobody could use it; add their networks")
     if forward.hairpin and forward.source_nat == "none":
-        raise InvalidInput("hairpin", True, "cannot go with source_nat none: the answer would not come back "
-                                                    "through the edge; leave one of them out")
+        raise InvalidInput("hairpin", True, "cannot go with source_nat none: the answer would not come back through the edge; "
+                                            "leave one of them out")
 
 
 def _sources(option: str, value: object) -> Tuple[str, ...]:
