@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options C(interface), C(state_dir), C(dynamic_dir) and C(api_url)."""
+    """Options C(interface), C(state_dir), C(backend), C(dynamic_dir) and C(api_url)."""
 
     MESH = r"""
 options:
@@ -19,6 +19,18 @@ options:
     description: Directory in which the wanted state is kept.
     type: path
     default: /var/lib/edge-gateway
+"""
+
+    FIREWALL = r"""
+options:
+  backend:
+    description:
+      - Firewall that carries the forwards. V(auto) is what the role P(edge.gateway.firewall#role) chose for this host, else nftables
+        where C(nft) is installed, else iptables in the variant that the host's C(iptables) is.
+      - When another one is named than before, the forwards move there.
+    type: str
+    choices: [auto, nftables, iptables]
+    default: auto
 """
 
     TRAEFIK = r"""

@@ -13,6 +13,7 @@ MESH: Spec = {
     "interface": {"type": "str", "aliases": ["wg_iface"]},
     "state_dir": {"type": "path", "default": "/var/lib/edge-gateway"},
 }
+FIREWALL: Spec = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
 TRAEFIK: Spec = {
     "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
     "api_url": {"type": "str", "default": "http://127.0.0.1:8080"},

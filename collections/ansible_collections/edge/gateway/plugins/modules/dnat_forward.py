@@ -120,14 +120,6 @@ options:
     description: Leave the whole list of forwards out of the result, and the diff unless it is asked for. For long lists.
     type: bool
     default: false
-  backend:
-    description:
-      - Firewall to drive. V(auto) is what the role P(edge.gateway.firewall#role) chose for this host, else nftables
-        where C(nft) is installed, else iptables in the variant that the host's C(iptables) is.
-      - A change of the firewall takes the forwards along.
-    type: str
-    choices: [auto, nftables, iptables]
-    default: auto
   allow_outside_mesh:
     description: Accept targets that are not behind the mesh interface. Traffic to them is not masqueraded.
     type: bool
@@ -140,6 +132,7 @@ options:
 extends_documentation_fragment:
   - edge.gateway.attributes
   - edge.gateway.places.mesh
+  - edge.gateway.places.firewall
 seealso:
   - module: edge.gateway.dnat_forward_info
 """
@@ -254,8 +247,7 @@ ARGUMENTS: spec.Spec = {
     # what the action plugin read; not a secret, but ten thousand forwards are not for the system's log
     "_packed": {"type": "str", "no_log": True},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
-    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
-    "allow_outside_mesh": {"type": "bool", "default": False}, "open_foreign": {"type": "bool"}, **spec.MESH,
+    "allow_outside_mesh": {"type": "bool", "default": False}, "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL,
 }
 
 

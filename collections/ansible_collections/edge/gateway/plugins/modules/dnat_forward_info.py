@@ -14,15 +14,10 @@ description:
     firewall (ufw, firewalld, Docker, rules by hand) would drop it.
 author:
   - edge.gateway contributors (@edge-gateway)
-options:
-  backend:
-    description: Firewall to look at. V(auto) as in M(edge.gateway.dnat_forward).
-    type: str
-    choices: [auto, nftables, iptables]
-    default: auto
 extends_documentation_fragment:
   - edge.gateway.attributes.info
   - edge.gateway.places.mesh
+  - edge.gateway.places.firewall
 seealso:
   - module: edge.gateway.dnat_forward
 """
@@ -74,7 +69,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards impo
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 
 ARGUMENTS: spec.Spec = {
-    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}, **spec.MESH,
+    **spec.MESH, **spec.FIREWALL,
 }
 
 

@@ -24,11 +24,6 @@ options:
     description: Directory of the managed host that the agent's container had as C(/data).
     type: path
     required: true
-  backend:
-    description: Firewall to drive, as in M(edge.gateway.dnat_forward).
-    type: str
-    choices: [auto, nftables, iptables]
-    default: auto
   allow_outside_mesh:
     description: Accept targets that are not behind the mesh interface.
     type: bool
@@ -36,6 +31,7 @@ options:
 extends_documentation_fragment:
   - edge.gateway.attributes
   - edge.gateway.places.mesh
+  - edge.gateway.places.firewall
 seealso:
   - module: edge.gateway.dnat_forward
 """
@@ -94,8 +90,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 
 ARGUMENTS: spec.Spec = {
     "seed_dir": {"type": "path", "required": True},
-    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
-    "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH,
+    "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH, **spec.FIREWALL,
 }
 
 
