@@ -15,7 +15,7 @@ def test_no_masquerade_is_left(edge: Host) -> None:
     assert "masquerade" not in table
     assert "dnat ip to" not in table
     assert "elements" not in table
-    assert 'oifname "wg0" drop' in table
+    assert 'oifname "wg0" jump to_mesh' in table and table.count("drop comment") == 2
 
 
 def test_the_state_is_empty(edge: Host) -> None:
