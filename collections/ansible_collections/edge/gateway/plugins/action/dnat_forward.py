@@ -48,7 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (AnsibleError, OSError, ValueError) as problem:
             return self._refused(result, f"cannot be read ({str(problem).splitlines()[0]}); correct that")
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-        return result
+        ids = result.pop("packed_ids", None)
+        return result if ids is None else {**result, **json.loads(zlib.decompress(base64.b64decode(ids)))}
 
     def _refused(self, result: Dict[str, Any], why: str) -> Dict[str, Any]:
         return {**result, "failed": True, "msg": f"src {str(self._task.args['src'])!r} {why}", "code": "invalid_input", "option": "src"}

@@ -228,7 +228,7 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
-from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries
+from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, check_names
@@ -240,6 +240,7 @@ FORWARD: spec.Spec = {
     "source_nat": {"type": "str", "choices": SOURCE_NAT, "default": "masquerade"},
     "hairpin": {"type": "bool", "default": False}, "comment": {"type": "str", "default": ""}, **spec.STATE,
 }
+IDS = ("added", "updated", "removed", "repaired")
 ARGUMENTS: spec.Spec = {
     "forward_id": {"type": "str"}, **FORWARD,
     "forwards": {"type": "list", "elements": "dict", "options": {"forward_id": {"type": "str", "required": True}, **FORWARD}},
@@ -260,7 +261,9 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     outcome = converge(engine, edit, dry_run)
     whole = not params["summary"]
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}
-    return {**result, "forwards": [item.as_dict() for item in outcome.items]} if whole else result
+    if whole:
+        return {**result, "forwards": [item.as_dict() for item in outcome.items]}
+    return with_packed_ids(result, IDS) if params["_packed"] else result
 
 
 def main() -> None:

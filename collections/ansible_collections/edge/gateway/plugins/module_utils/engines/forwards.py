@@ -9,13 +9,13 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..errors import GatewayError, InvalidInput
 from ..host import Host
+from ..models.fields import Network
 from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps
 from . import conntrack, system
 from .base import BaseEngine
 from .firewall import backend_for, clear, left_behind
 from .forwarding import Forwarding
-from .memberships import membership_of
 from .neighbours import Neighbours
 from .store import Store
 
@@ -117,9 +117,9 @@ class ForwardEngine(BaseEngine[Forward]):
         if not new:
             return
         check_overlaps(after, before)
-        member = None if self.allow_outside_mesh else membership_of(self.host, self.state_dir, self.interface)
+        mesh = None if self.allow_outside_mesh else self._mesh()
         reserved = Reserved(system.reserved_ports(self.host))
-        reach = Reach(member.mesh if member else [], system.own_addresses(self.host))
+        reach = Reach(mesh or [], system.own_addresses(self.host))
         spoken = {family for family in (4, 6) if self.forwarding.has(family)}
         for item in new:
             if item.family not in spoken:
@@ -128,9 +128,16 @@ class ForwardEngine(BaseEngine[Forward]):
             self.backend.check(item)
             reserved.check(item)
             reach.check(item)
-        if member is None and not self.allow_outside_mesh:
+        if mesh is None and not self.allow_outside_mesh:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")
+
+    def _mesh(self) -> Optional[List[Network]]:
+        """The networks behind the mesh interface, None on a host that has not joined."""
+        # imported where it is needed: a module's code is compiled anew on every run
+        from .memberships import membership_of  # noqa: PLC0415
+        member = membership_of(self.host, self.state_dir, self.interface)
+        return None if member is None else list(member.mesh)
 
     def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""

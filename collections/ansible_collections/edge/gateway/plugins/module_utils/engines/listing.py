@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Iterable, Mapping
 
 from ..errors import InvalidInput, StateRefused
 from ..formats import listing
@@ -38,3 +39,10 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
     for number, entry in enumerate(entries):
         check_names(entry, f"{noun}[{number}].")
     return {**params, noun: entries}
+
+
+def with_packed_ids(result: Mapping[str, Any], names: Iterable[str]) -> Dict[str, Any]:
+    """A result with its lists of ids as one text, which the action plugin unpacks: Ansible searches each string of a result for secrets."""
+    ids = {name: result[name] for name in names}
+    packed = base64.b64encode(zlib.compress(json.dumps(ids).encode(), 1)).decode()
+    return {**{name: value for name, value in result.items() if name not in ids}, "packed_ids": packed}
