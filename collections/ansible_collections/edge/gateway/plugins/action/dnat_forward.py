@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import json
 import os
@@ -61,6 +62,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             with open(self._loader.get_real_file(self._find_needle("files", src)), "rb") as stream:
                 return {**arguments, "src": os.path.basename(src), "_packed": packed(stream.read())}
         if not src and isinstance(entries, list) and len(entries) > LONG_LIST and "forward_id" not in arguments:
-            del arguments[NOUN]
-            return {**arguments, "src": f"{NOUN}.json", "_packed": packed(json.dumps(entries).encode())}
+            # what JSON does not know (a date, something out of a vault) Ansible itself can carry, if slowly
+            with contextlib.suppress(TypeError, ValueError):
+                text = json.dumps(entries)
+                del arguments[NOUN]
+                return {**arguments, "src": f"{NOUN}.json", "_packed": packed(text.encode())}
         return arguments
