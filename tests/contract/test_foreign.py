@@ -333,22 +333,9 @@ def test_random_rules(seed: int) -> None:
         assert arrives() == (not report.findings)
 
 
-def test_the_variants_of_iptables() -> None:
-    """Where rules live is told apart; a table that is only there, with nothing in it, does not count."""
-    with inside("gateway"):
-        found = [foreign.iptables_variants(Host())]
-        for tool in ("iptables-nft", "ip6tables-legacy"):
-            sh(tool, "-S")
-            found.append(foreign.iptables_variants(Host()))
-            sh(tool, "-A", "FORWARD", "-j", "ACCEPT")
-            found.append(foreign.iptables_variants(Host()))
-    assert found == [(), (), ("nft",), ("nft",), ("nft", "legacy")]
-
-
 def test_asking_loads_and_changes_nothing() -> None:
     """No table of iptables appears by being looked for."""
     with inside("gateway"):
         before = sh("nft", "list", "ruleset"), Path("/proc/thread-self/net/ip_tables_names").read_text()
         foreign.hindrances(Host(), "wg0", list(PROBES.values()))
-        foreign.iptables_variants(Host())
         assert before == (sh("nft", "list", "ruleset"), Path("/proc/thread-self/net/ip_tables_names").read_text())

@@ -15,8 +15,9 @@ from ansible_collections.edge.gateway.plugins.module_utils.models import filteri
 from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import ANYTHING, Chain, Condition, Fact, Known, Packet, Rule
 from ansible_collections.edge.gateway.plugins.module_utils.models.judging import DEPTH_LIMIT, Judgement, Ruleset
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import ANSWER, CLIENT_PORTS, FIRST, LATER, Probe, classes, packets
+from unit.probes import probe_of
 
-PROBE = Probe.of("tcp", "22015", "10.50.0.12", "8080")
+PROBE = probe_of("tcp", "22015", "10.50.0.12", "8080")
 HIT, MISS = Condition(f.PROTO, frozenset({"tcp"})), Condition(f.PROTO, frozenset({"udp"}))
 FACTS: Dict[str, Fact] = {f.PROTO: Known(frozenset({"tcp"})), f.IIF: Known(frozenset({"eth0"})), f.DPORT: (8080, 8080)}
 PACKET = Packet(4, "forward", FACTS)
@@ -224,7 +225,7 @@ def test_nat_chains_see_the_first_packet_and_only_before_ours() -> None:
 
 def test_probes_from_words() -> None:
     """Ports may be ranges; the target's address tells the family."""
-    probe = Probe.of("udp", "6000-6010", "fd50::12", "6000-6010", "game")
+    probe = probe_of("udp", "6000-6010", "fd50::12", "6000-6010", "game")
     assert (probe.public_ports, probe.target_ports, probe.family, PROBE.family) == ((6000, 6010), (6000, 6010), 6, 4)
 
 

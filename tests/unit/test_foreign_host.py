@@ -17,9 +17,10 @@ from ansible_collections.edge.gateway.plugins.module_utils.formats import remedi
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
 from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import Chain, Rule
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import Probe
+from unit.probes import probe_of
 
 DATA = Path(__file__).parent / "data"
-PROBE = Probe.of("tcp", "22015", "10.50.0.12", "8080", "vm-1")
+PROBE = probe_of("tcp", "22015", "10.50.0.12", "8080", "vm-1")
 LIST_CHAINS = "nft -j list chains"
 TOOLS = ("nft", "iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save", "iptables-save", "ip")
 NO_CHAINS = json.dumps({"nftables": []})
@@ -259,7 +260,7 @@ TO_DOCKER = (Rule((), "jump", "DOCKER-USER"),)
 ])
 def test_openings(base: Chain, names: List[str], words: Tuple[str, ...], commands: List[str]) -> None:
     """At the top of the chain that drops, or where its owner wants such rules, as narrow as the place allows."""
-    need = remedies.Need("wg0", "eth0", words, (Probe.of("udp", "6000-6010", "10.50.0.12", "6000-6010"),))
+    need = remedies.Need("wg0", "eth0", words, (probe_of("udp", "6000-6010", "10.50.0.12", "6000-6010"),))
     remedy, found = remedies.remedy(base, names, need)
     assert list(found) == commands
     owner = {"firewalld": "StrictForwardPorts=no", "firewalld_policy_drop": "--panic-off",
@@ -271,21 +272,7 @@ def test_openings(base: Chain, names: List[str], words: Tuple[str, ...], command
                                                            (51, "accept the public ports of these 51 forwards", 0)])
 def test_openings_by_public_port(count: int, shown: str, commands: int) -> None:
     """Before translation each forward needs its own; people see two of them, and nobody gets hundreds."""
-    probes = tuple(Probe.of("tcp", str(port), "10.50.0.12", "80") for port in range(1, count + 1)) * 2
+    probes = tuple(probe_of("tcp", str(port), "10.50.0.12", "80") for port in range(1, count + 1)) * 2
     need = remedies.Need("wg0", "", NEW, probes if commands else probes[:count])
     remedy, found = remedies.remedy(Chain("nft", "inet", "x", "f", "prerouting", -300), [], need)
     assert shown in remedy and len(found) == commands
-
-
-@pytest.mark.parametrize(("chains", "dumps", "names", "expected"), [
-    ([], [], "", ()), ([("ip", "filter")], ["-A FORWARD -j LOG"], "", ("nft",)), ([("ip", "filter")], [], "filter\n", ()),
-    ([], ["-A FORWARD -j LOG"], "filter\n", ("legacy",)), ([("ip", "nat")], ["-A FORWARD -j LOG"], "nat\n", ("nft", "legacy")),
-    ([("inet", "filter")], ["-A FORWARD -j LOG"], "", ()),
-])
-def test_variants(chains: List[Any], dumps: List[str], names: str, expected: Sequence[str]) -> None:
-    """A variant counts when rules live in it, in whatever table."""
-    heads = [head(table, "FORWARD", family=family) for family, table in chains]
-    dump = "*x\n:FORWARD ACCEPT [0:0]\n" + "\n".join(dumps)
-    machine = Machine({LIST_CHAINS: listing(*heads), **{f"iptables-{variant}-save -t {table}": dump for variant in ("nft", "legacy")
-                                                       for table in ("filter", "nat")}}, files={"/proc/net/ip_tables_names": names})
-    assert foreign.iptables_variants(machine) == expected

@@ -22,9 +22,10 @@ from ansible_collections.edge.gateway.plugins.module_utils.models import filteri
 from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import ANYTHING, Chain, Condition, Rule
 from ansible_collections.edge.gateway.plugins.module_utils.models.judging import Ruleset
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import ANSWER, FIRST, LATER, Probe, packets
+from unit.probes import probe_of
 
 DATA = Path(__file__).parent / "data"
-PROBE, PROBE6 = Probe.of("tcp", "22015", "10.50.0.12", "8080"), Probe.of("tcp", "22015", "fd50::12", "8080")
+PROBE, PROBE6 = probe_of("tcp", "22015", "10.50.0.12", "8080"), probe_of("tcp", "22015", "fd50::12", "8080")
 WORDS = "foreign_nft-1.0.6-words.json"
 FIREWALLD = "foreign_firewalld-1.3.3-"
 

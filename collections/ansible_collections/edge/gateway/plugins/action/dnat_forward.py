@@ -5,26 +5,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import gc
 import json
 import os
-import zlib
 from typing import Any, Dict, Optional
 
 from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.edge.gateway.plugins.module_utils.formats.listing import packed, unpacked
 
 NOUN = "forwards"
 # from about here on carrying a text is cheaper than checking options one by one
 LONG_LIST = 100
-
-
-def packed(data: bytes) -> str:
-    """The list as an argument. Small: Ansible sends a module as a program with one long line, which Python reads slowly from a pipe."""
-    return base64.b64encode(zlib.compress(data, 1)).decode()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -50,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return self._refused(result, f"cannot be read ({str(problem).splitlines()[0]}); correct that")
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         ids = result.pop("packed_ids", None)
-        return result if ids is None else {**result, **json.loads(zlib.decompress(base64.b64decode(ids)))}
+        return result if ids is None else {**result, **json.loads(unpacked(ids))}
 
     def _refused(self, result: Dict[str, Any], why: str) -> Dict[str, Any]:
         return {**result, "failed": True, "msg": f"src {str(self._task.args['src'])!r} {why}", "code": "invalid_input", "option": "src"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options C(interface), C(state_dir), C(backend), C(dynamic_dir) and C(api_url)."""
+    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir) and C(api_url)."""
 
     MESH = r"""
 options:
@@ -31,6 +31,14 @@ options:
     type: str
     choices: [auto, nftables, iptables]
     default: auto
+"""
+
+    TARGETS = r"""
+options:
+  allow_outside_mesh:
+    description: Accept targets that are not behind the mesh interface. Traffic to them is not masqueraded.
+    type: bool
+    default: false
 """
 
     TRAEFIK = r"""

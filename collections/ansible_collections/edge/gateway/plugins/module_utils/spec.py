@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+from .models.choices import BACKENDS
+
 Spec = Dict[str, Dict[str, Any]]
 
 MESH: Spec = {
     "interface": {"type": "str", "aliases": ["wg_iface"]},
     "state_dir": {"type": "path", "default": "/var/lib/edge-gateway"},
 }
-FIREWALL: Spec = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
+FIREWALL: Spec = {"backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"}}
+TARGETS: Spec = {"allow_outside_mesh": {"type": "bool", "default": False}}
 TRAEFIK: Spec = {
     "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
     "api_url": {"type": "str", "default": "http://127.0.0.1:8080"},

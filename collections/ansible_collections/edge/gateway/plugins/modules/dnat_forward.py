@@ -120,10 +120,6 @@ options:
     description: Leave the whole list of forwards out of the result, and the diff unless it is asked for. For long lists.
     type: bool
     default: false
-  allow_outside_mesh:
-    description: Accept targets that are not behind the mesh interface. Traffic to them is not masqueraded.
-    type: bool
-    default: false
   open_foreign:
     description:
       - Open chains of other firewalls (ufw, Docker, rules by hand) that would drop forwards, by rules of ours for forwards alone.
@@ -133,6 +129,7 @@ extends_documentation_fragment:
   - edge.gateway.attributes
   - edge.gateway.places.mesh
   - edge.gateway.places.firewall
+  - edge.gateway.places.targets
 seealso:
   - module: edge.gateway.dnat_forward_info
 """
@@ -248,7 +245,7 @@ ARGUMENTS: spec.Spec = {
     # what the action plugin read; not a secret, but ten thousand forwards are not for the system's log
     "_packed": {"type": "str", "no_log": True},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
-    "allow_outside_mesh": {"type": "bool", "default": False}, "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL,
+    "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
 
 

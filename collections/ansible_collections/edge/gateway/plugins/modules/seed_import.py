@@ -24,14 +24,11 @@ options:
     description: Directory of the managed host that the agent's container had as C(/data).
     type: path
     required: true
-  allow_outside_mesh:
-    description: Accept targets that are not behind the mesh interface.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - edge.gateway.attributes
   - edge.gateway.places.mesh
   - edge.gateway.places.firewall
+  - edge.gateway.places.targets
 seealso:
   - module: edge.gateway.dnat_forward
 """
@@ -90,7 +87,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 
 ARGUMENTS: spec.Spec = {
     "seed_dir": {"type": "path", "required": True},
-    "allow_outside_mesh": {"type": "bool", "default": False}, **spec.MESH, **spec.FIREWALL,
+    **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Mapping, Protocol, Tuple
 
 from ..host import Host
+from ..models.choices import BOOT_FILES
 from ..models.forward import Forward, Forwards
 from . import system
 from .nftables import NftablesBackend
@@ -66,7 +67,6 @@ def _iptables(host: Host, interface: str) -> Backend:
 
 
 BACKENDS: Dict[str, Callable[[Host, str], Backend]] = {"nftables": NftablesBackend, "iptables": _iptables}
-BOOT_FILES = {"nftables": "/etc/edge-gateway/forwards.nft", "iptables": "/etc/edge-gateway/forwards.rules"}
 
 
 def backend_for(host: Host, name: str, interface: str) -> Backend:

@@ -16,6 +16,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 from ..errors import GatewayError
 from ..formats import iptables_save, nft_ruleset, remedies
 from ..formats.nftables import FAMILY, TABLE
+from ..formats.remedies import TOOLS
 from ..host import Host
 from ..models import filtering as f
 from ..models.filtering import Chain
@@ -24,8 +25,6 @@ from ..models.passage import Probe, classes, packets
 from . import system
 
 HOOKS = ("prerouting", "forward", "postrouting")
-TOOLS = {"ip": "iptables", "ip6": "ip6tables"}
-LEGACY_TABLES = {"ip": "/proc/net/ip_tables_names", "ip6": "/proc/net/ip6_tables_names"}
 EFFECTS = {f.REJECT: "rejects", f.NOTRACK: "hides from connection tracking", f.REDIRECT: "sends elsewhere"}
 # kinds of forwards that are followed one by one when rules tell forwards apart by port or target; and that number times
 # the number of rules, which takes a few seconds
@@ -245,20 +244,5 @@ def _variant(host: Host, family: str) -> str:
 
 
 def _legacy_tables(host: Host, family: str) -> List[str]:
-    """The legacy tables that are loaded; asking for another one would load its module."""
-    names = (host.read(LEGACY_TABLES[family]) or b"").decode("ascii", "replace").split()
+    names = system.legacy_tables(host, 4 if family == "ip" else 6)
     return [name for name in names if name in iptables_save.PRIORITIES]
-
-
-def iptables_variants(host: Host) -> Tuple[str, ...]:
-    """The variants of iptables in which rules (or dropping policies) live now: none, ``nft``, ``legacy``, or both.
-
-    Raises:
-        CommandFailed: a table cannot be read.
-    """
-    tables = {"nft": {(head.family, head.table) for head in _heads(host, []) if _is_iptables([head])},
-              "legacy": {(family, table) for family in TOOLS for table in _legacy_tables(host, family)}}
-    if host.find("nft") is None:
-        tables["nft"] = {(family, "") for family in TOOLS if _variant(host, family) == "nft"}
-    return tuple(variant for variant, places in tables.items()
-                 if any(iptables_save.has_rules(_dump(host, family, variant, table)) for family, table in sorted(places)))

@@ -16,12 +16,12 @@ from ..formats.iptables import NO_RULES, TABLES, Entry, Key, Part, Rules, change
 from ..formats.iptables_boot import PROGRAMS, script
 from ..formats.iptables_parse import Count, Listing, parse
 from ..host import Host
+from ..models.choices import BOOT_FILES
 from ..models.forward import Forward, Forwards
+from . import system
 
-BOOT_FILE = "/etc/edge-gateway/forwards.rules"
+BOOT_FILE = BOOT_FILES["iptables"]
 PACKAGE = "iptables"
-# lists the tables of the legacy variant that this network namespace has; others must not come up by being looked at
-LEGACY_TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 IPV6 = "/proc/sys/net/ipv6"
 # for the lock that all programs of the legacy variant share
 LOCK_SECONDS = "5"
@@ -99,7 +99,7 @@ class IptablesBackend:
     def _look_beside(self, family: int, legacy: bool) -> None:
         """Look into the variant that is not used here."""
         used, other = (f"{PROGRAMS[family]}-{word}" for word in (("legacy", "nft") if legacy else ("nft", "legacy")))
-        if not legacy and not self.host.read(LEGACY_TABLES[family]):
+        if not legacy and not system.legacy_tables(self.host, family):
             return
         if any(self.host.find(other + suffix) is None for suffix in ("-save", "-restore")):
             if not legacy:

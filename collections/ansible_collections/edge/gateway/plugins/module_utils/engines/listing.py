@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from typing import Any, Callable, Dict, Iterable, Mapping
 
 from ..errors import InvalidInput, StateRefused
@@ -29,7 +27,7 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
         return dict(params)
     packed = params.get("_packed")
     try:
-        data = host.read(path) if packed is None else zlib.decompress(base64.b64decode(packed))
+        data = host.read(path) if packed is None else listing.unpacked(packed)
     except StateRefused:
         raise InvalidInput("src", path, "is not a regular file that root can read and of at most 32 MiB; give the path of one") from None
     if data is None:
@@ -42,7 +40,7 @@ def with_entries(host: Host, params: Mapping[str, Any], noun: str, check_names: 
 
 
 def with_packed_ids(result: Mapping[str, Any], names: Iterable[str]) -> Dict[str, Any]:
-    """A result with its lists of ids as one text, which the action plugin unpacks: Ansible searches each string of a result for secrets."""
+    """A result with its lists of ids as one text, which the action plugin unpacks."""
     ids = {name: result[name] for name in names}
-    packed = base64.b64encode(zlib.compress(json.dumps(ids).encode(), 1)).decode()
-    return {**{name: value for name, value in result.items() if name not in ids}, "packed_ids": packed}
+    rest = {name: value for name, value in result.items() if name not in ids}
+    return {**rest, "packed_ids": listing.packed(json.dumps(ids).encode())}

@@ -17,6 +17,7 @@ from ..formats import nftables_dump as dump
 from ..formats import openings
 from ..host import Host
 from ..models.forward import Forwards
+from . import system
 from .netlink import Netfilter
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 FILE = "/etc/edge-gateway/openings"
 MOST_COPIES = 100
-LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 FILE_PART = "(openings at boot)"
 
 
@@ -64,7 +64,7 @@ class Neighbours:
 
     def _have_any(self) -> bool:
         """Whether anybody else has chains on the hooks that forwarded packets pass; True when that cannot be told."""
-        if self.host.find("nft") is None or any((self.host.read(path) or b"").strip() for path in LEGACY):
+        if self.host.find("nft") is None or any(system.legacy_tables(self.host, family) for family in (4, 6)):
             return True
         with Netfilter() as kernel:
             return any(dump.is_hooked_elsewhere(body) for body in kernel.dump(dump.SUBSYSTEM, dump.GET_CHAIN, dump.ANY_FAMILY))

@@ -11,10 +11,11 @@ from ..formats import nftables_dump as dump
 from ..formats.nftables import FAMILY, NO_TABLE, TABLE, Element, Table
 from ..formats.nftables_text import Layout
 from ..host import Host
+from ..models.choices import BOOT_FILES
 from ..models.forward import Forward, Forwards
 from .netlink import Netfilter
 
-BOOT_FILE = "/etc/edge-gateway/forwards.nft"
+BOOT_FILE = BOOT_FILES["nftables"]
 
 
 class NftablesBackend:

@@ -12,10 +12,10 @@ from ..formats import seed
 from ..formats.seed import Rule
 from ..host import Host
 from ..models.forward import Forwards
+from . import system
 from .forwards import ForwardEngine
 
 VARIANTS = ("iptables-nft", "iptables-legacy")
-LEGACY_TABLES = "/proc/net/ip_tables_names"
 
 
 def forwards_of(host: Host, directory: str) -> Forwards:
@@ -62,7 +62,7 @@ class SeedImport(ForwardEngine):
     def _found(self, variant: str) -> List[Rule]:
         # looking at a legacy table would load its module
         legacy = variant.endswith("legacy")
-        if self.host.find(f"{variant}-save") is None or legacy and not (self.host.read(LEGACY_TABLES) or b"").strip():
+        if self.host.find(f"{variant}-save") is None or legacy and not system.legacy_tables(self.host, 4):
             return []
         listing = self.host.run([f"{variant}-save"], check=False).out
         return seed.rules_of(listing, self.older.values(), self.interface, masquerade=self.backend.name != "iptables")

@@ -16,6 +16,7 @@ from ..host import Host
 from ..models import fields
 from ..models.choices import Choices
 
+LEGACY_TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 CHOICES_FILE = "/etc/edge-gateway/gateway.json"
 
 
@@ -83,6 +84,11 @@ def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
         reserved["tcp", connection[1]] = "this SSH connection"
     reserved.update(choices(host).reserved)
     return reserved
+
+
+def legacy_tables(host: Host, family: int) -> List[str]:
+    """The tables of legacy iptables that this network namespace has (4, 6); looking into another one would bring it up."""
+    return (host.read(LEGACY_TABLES[family]) or b"").decode("ascii", "replace").split()
 
 
 def has_systemd(host: Host) -> bool:

@@ -59,11 +59,6 @@ def parse(text: str, family: str, backend: str) -> List[Chain]:
     return [replace(chain, rules=tuple(rules.get(key, []))) for key, chain in chains.items()]
 
 
-def has_rules(text: str) -> bool:
-    """Whether a dump holds anything that does something: a rule, or a policy other than ACCEPT."""
-    return any(line.startswith("-A ") or line.startswith(":") and line.split()[1:2] == ["DROP"] for line in text.splitlines())
-
-
 def unreadable(text: str) -> bool:
     """Whether iptables-nft-save gave up on a table because rules of nft's own language stand in it."""
     return any(line.startswith("# Table ") and "incompatible" in line for line in text.splitlines())

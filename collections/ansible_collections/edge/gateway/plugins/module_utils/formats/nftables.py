@@ -20,6 +20,10 @@ from ..models.forward import Forward
 FAMILY, TABLE = "inet", "edge_gateway"
 # declared: faster to load, and a read-back right after a load is complete
 SIZE = 65536
+# what our chains, maps and sets are called; anything else in our table is somebody's
+LIST_NAME = r"allow[46]_[0-9a-f]{12}"
+HOLDER_NAME = r"(tcp|udp)[46](_ranges|_allow|_allow_ranges|_keep|_hairpin)?"
+CHAIN_NAME = rf"forward|forwards|to_mesh|from_mesh|prerouting|postrouting|{LIST_NAME}"
 ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 Span = Tuple[int, int]
 

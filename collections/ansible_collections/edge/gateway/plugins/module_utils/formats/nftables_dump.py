@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 from ..errors import InvalidInput, StateRefused
 from ..models import fields
 from .netlink import ATTRIBUTE, Attributes, attribute, attributes, each, number, text
-from .nftables import ADDRESS, FAMILY, SIZE, TABLE, Chain, Element, Holder, Span, Table, merged
+from .nftables import ADDRESS, CHAIN_NAME, FAMILY, HOLDER_NAME, LIST_NAME, SIZE, TABLE, Chain, Element, Holder, Span, Table, merged
 
 SUBSYSTEM = 10                                    # NFNL_SUBSYS_NFTABLES
 ANY_FAMILY, INET = 0, 1                           # NFPROTO_UNSPEC, NFPROTO_INET
@@ -65,12 +65,12 @@ class SetInfo(NamedTuple):
     @property
     def is_list(self) -> bool:
         """Whether it is an allow-list."""
-        return fields.matches(r"allow[46]_[0-9a-f]{12}", self.name) and not self.flags & SET_MAP
+        return fields.matches(LIST_NAME, self.name) and not self.flags & SET_MAP
 
     @property
     def is_holder(self) -> bool:
         """Whether it is a map or set of forwards."""
-        return fields.matches(r"(tcp|udp)[46](_ranges|_allow|_allow_ranges|_keep|_hairpin)?", self.name)
+        return fields.matches(HOLDER_NAME, self.name)
 
 
 def table_flags(bodies: Iterable[bytes]) -> Optional[int]:
@@ -118,7 +118,7 @@ def chains(chain_bodies: Iterable[bytes], rule_bodies: Iterable[bytes]) -> Dict[
         name = text(values.get(3, b""))
         if text(values.get(1, b"")) != TABLE:
             continue
-        if not fields.matches(r"forward|forwards|to_mesh|from_mesh|prerouting|postrouting|allow[46]_[0-9a-f]{12}", name):
+        if not fields.matches(CHAIN_NAME, name):
             raise StateRefused(f"a chain {name} in table {FAMILY} {TABLE} is not ours; {REMEDY}", TABLE)
         hooks[name] = _hook(values)
     labels: Dict[str, List[str]] = {name: [] for name in hooks}

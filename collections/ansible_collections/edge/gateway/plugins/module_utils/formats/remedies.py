@@ -15,6 +15,13 @@ from ..models.filtering import TRACKING, TRANSLATION, Chain
 from ..models.passage import ANSWER, Probe
 
 ROLE = "set edge_gateway_open_foreign: true and run the firewall role"
+TOOLS = {"ip": "iptables", "ip6": "ip6tables"}
+MATCHES = {
+    "nft": {"into": "oifname {mesh}", "out of": "iifname {mesh}", "not into": "oifname != {mesh}", "translated": "ct status dnat",
+            "port": "{proto} dport {ports}", "dash": "-"},
+    "iptables": {"into": "-o {mesh}", "out of": "-i {mesh}", "not into": "! -o {mesh}", "translated": "-m conntrack --ctstate DNAT",
+                 "port": "-p {proto} --dport {ports}", "dash": ":"},
+}
 # rules by public port that are still proposed one by one
 COMMANDS_LIMIT = 50
 
@@ -73,34 +80,25 @@ def _commands(base: Chain, chain: str, need: Need) -> List[str]:
     found: Dict[str, None] = {}
     for answers in (False, True) if base.hook == "forward" else sorted({word == ANSWER for word in need.words}):
         for probe in need.probes:
+            match = _match(base, need.mesh, answers, probe)
             if base.backend == "nft":
-                match = _nft_match(base, need.mesh, answers, probe)
                 found[f"nft insert rule {base.family} {base.table} {chain} {match} accept"] = None
             else:
-                tool = {"ip": "iptables", "ip6": "ip6tables"}[base.family] + base.backend[len("iptables"):]
-                match = _iptables_match(base, need.mesh, answers, probe)
+                tool = TOOLS[base.family] + base.backend[len("iptables"):]
                 found[f"{tool} -t {base.table} -I {chain} {match} -j ACCEPT"] = None
     return list(found)
 
 
-def _nft_match(base: Chain, mesh: str, answers: bool, probe: Probe) -> str:
+def _match(base: Chain, mesh: str, answers: bool, probe: Probe) -> str:
+    """What selects one direction of forwards, as narrow as the place allows, in the language of the chain."""
+    words = MATCHES["nft" if base.backend == "nft" else "iptables"]
+    early = base.hook == "prerouting"
     if answers:
-        way = f"oifname != {mesh}" if base.hook == "postrouting" else f"iifname {mesh}"
-        return way if base.priority <= TRACKING and base.hook == "prerouting" else f"{way} ct status dnat"
-    if base.hook != "prerouting":
-        return f"oifname {mesh} ct status dnat"
-    return "ct status dnat" if base.priority > TRANSLATION else f"{probe.proto} dport {_ports(probe, '-')}"
-
-
-def _iptables_match(base: Chain, mesh: str, answers: bool, probe: Probe) -> str:
-    if answers:
-        way = f"! -o {mesh}" if base.hook == "postrouting" else f"-i {mesh}"
-        return way if base.priority <= TRACKING and base.hook == "prerouting" else f"{way} -m conntrack --ctstate DNAT"
-    if base.hook != "prerouting":
-        return f"-o {mesh} -m conntrack --ctstate DNAT"
-    return f"-p {probe.proto} --dport {_ports(probe, ':')}"
-
-
-def _ports(probe: Probe, dash: str) -> str:
+        way = words["not into"] if base.hook == "postrouting" else words["out of"]
+        return (way if early and base.priority <= TRACKING else f"{way} {words['translated']}").format(mesh=mesh)
+    if not early:
+        return f"{words['into']} {words['translated']}".format(mesh=mesh)
+    if base.priority > TRANSLATION:
+        return words["translated"]
     first, last = probe.public_ports
-    return str(first) if first == last else f"{first}{dash}{last}"
+    return words["port"].format(proto=probe.proto, ports=str(first) if first == last else f"{first}{words['dash']}{last}")

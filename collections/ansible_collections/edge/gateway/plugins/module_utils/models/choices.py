@@ -11,7 +11,9 @@ from typing import Any, Dict, Mapping, Tuple
 from ..errors import InvalidInput
 from . import fields
 
-BACKENDS = ["nftables", "iptables"]
+# what the unit loads at boot, by the firewall that carries the forwards; the role firewall names the same files
+BOOT_FILES = {"nftables": "/etc/edge-gateway/forwards.nft", "iptables": "/etc/edge-gateway/forwards.rules"}
+BACKENDS = list(BOOT_FILES)
 
 
 @dataclass(frozen=True)

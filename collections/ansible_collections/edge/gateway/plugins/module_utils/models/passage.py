@@ -41,11 +41,6 @@ class Probe:
     target_ports: Span
     name: str = ""
 
-    @classmethod
-    def of(cls, proto: str, public_port: str, target_ip: str, target_port: str, name: str = "") -> Probe:
-        """A probe from the words of a forward; a port may be a range such as ``6000-6010``."""
-        return cls(proto, _ports(public_port), target_ip, _ports(target_port), name)
-
     @property
     def family(self) -> int:
         """4 or 6."""
@@ -55,11 +50,6 @@ class Probe:
     def address(self) -> int:
         """The target as a number."""
         return int(ipaddress.ip_address(self.target_ip))
-
-
-def _ports(text: str) -> Span:
-    first, _dash, last = text.partition("-")
-    return int(first), int(last or first)
 
 
 def classes(probes: Iterable[Probe], ruleset: Ruleset) -> List[List[Probe]]:
