@@ -16,6 +16,7 @@ from typing import Iterator, List, Tuple
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.engines import foreign
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models.finding import Report
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import Probe
 from contract import world
 from contract.talk import SILENCE_SECONDS, Echo, tcp, udp
@@ -112,7 +113,7 @@ def arrives(proto: str = "tcp", family: int = 4) -> bool:
         return bool(tcp(EDGE if family == 4 else EDGE6, PORT, SILENCE_SECONDS))
 
 
-def ask(proto: str = "tcp", family: int = 4) -> foreign.Report:
+def ask(proto: str = "tcp", family: int = 4) -> Report:
     """What is said about that connection."""
     with inside("gateway"):
         return foreign.hindrances(Host(), "wg0", [PROBES[family, proto]])

@@ -16,6 +16,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import Command
 from ansible_collections.edge.gateway.plugins.module_utils.formats import remedies
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
 from ansible_collections.edge.gateway.plugins.module_utils.models.filtering import Chain, Rule
+from ansible_collections.edge.gateway.plugins.module_utils.models.finding import Report
 from ansible_collections.edge.gateway.plugins.module_utils.models.passage import Probe
 from unit.probes import probe_of
 
@@ -71,13 +72,13 @@ def test_without_others_one_call_is_all() -> None:
     """Our own table, and chains on other hooks, are not looked into."""
     machine = Machine({LIST_CHAINS: listing(head("edge_gateway"), head("x", hook="input", policy="drop"), head("y", family="bridge"),
                                             head("z", family="ip6"), {"chain": {"family": "inet", "table": "y", "name": "sub"}})})
-    assert foreign.hindrances(machine, "wg0", [PROBE]) == foreign.Report() and machine.asked == [LIST_CHAINS]
+    assert foreign.hindrances(machine, "wg0", [PROBE]) == Report() and machine.asked == [LIST_CHAINS]
 
 
 def test_without_forwards_nothing_is_asked() -> None:
     """There is nothing to hinder."""
     machine = Machine({})
-    assert foreign.hindrances(machine, "wg0", []) == foreign.Report() and machine.asked == []
+    assert foreign.hindrances(machine, "wg0", []) == Report() and machine.asked == []
 
 
 def test_docker() -> None:
@@ -145,7 +146,7 @@ def test_legacy_tables_are_read_only_when_they_are_loaded() -> None:
     (finding,) = foreign.hindrances(machine, "wg0", [PROBE]).findings
     assert finding.chain == "chain FORWARD of table ip filter (iptables-legacy)"
     assert [words for words in machine.asked if "legacy" in words] == ["iptables-legacy-save -t filter"]
-    assert foreign.hindrances(Machine(answers), "wg0", [PROBE]) == foreign.Report()
+    assert foreign.hindrances(Machine(answers), "wg0", [PROBE]) == Report()
 
 
 @pytest.mark.parametrize(("version", "variant"), [("iptables-save v1.8.9 (nf_tables)", "nft"), ("iptables-save v1.8.9 (legacy)", "legacy"),
@@ -162,7 +163,7 @@ def test_hosts_with_plain_iptables_only(version: str, variant: str) -> None:
 def test_a_host_without_any_tool() -> None:
     """Nothing can be asked, and nothing is said."""
     machine = Machine({}, (), {"/proc/net/ip_tables_names": "filter\n"})
-    assert foreign.hindrances(machine, "wg0", [PROBE]) == foreign.Report() and machine.asked == []
+    assert foreign.hindrances(machine, "wg0", [PROBE]) == Report() and machine.asked == []
 
 
 @pytest.mark.parametrize(("routes", "addresses", "expected"), [

@@ -20,6 +20,7 @@ from ..formats.remedies import TOOLS
 from ..host import Host
 from ..models import filtering as f
 from ..models.filtering import Chain
+from ..models.finding import Finding, Report
 from ..models.judging import Judgement, Ruleset
 from ..models.passage import Probe, classes, packets
 from . import system
@@ -31,52 +32,6 @@ EFFECTS = {f.REJECT: "rejects", f.NOTRACK: "hides from connection tracking", f.R
 CLASSES_LIMIT, WORK_LIMIT = 200, 1000000
 
 Place = Tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A base chain that certainly drops what belongs to some forwards.
-
-    Attributes:
-        chain: how users know it, such as ``chain FORWARD of table ip filter (iptables-nft)``.
-        cause: what in it does so, such as ``policy drop``.
-        effect: what it does, such as ``drops``.
-        traffic: what it does that to: new connections, answers, open connections.
-        uplinks: the interfaces of arrival this was found for; empty when they are not known.
-        remedy: half a sentence that tells what to do.
-        commands: what opens it for these forwards, each a line for a shell; empty when only the owner's own tool can.
-        probes: the forwards at stake.
-        base: the base chain itself.
-    """
-
-    chain: str
-    cause: str
-    effect: str
-    traffic: Tuple[str, ...]
-    uplinks: Tuple[str, ...]
-    remedy: str
-    commands: Tuple[str, ...]
-    probes: Tuple[Probe, ...]
-    base: Chain
-
-    def __str__(self) -> str:
-        where = f" by {' and '.join(self.uplinks)}" if self.uplinks else ""
-        return f"{self.chain}, {self.cause}, {self.effect} {' and '.join(self.traffic)} of forwards{where}; {self.remedy}"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was found.
-
-    Attributes:
-        findings: chains that certainly drop.
-        doubts: chains that may drop some of it, depending on what is not known (a client's address, a rate, a set).
-        notes: what could not be looked at, as sentences.
-    """
-
-    findings: Tuple[Finding, ...] = ()
-    doubts: Tuple[str, ...] = ()
-    notes: Tuple[str, ...] = ()
 
 
 def hindrances(host: Host, interface: str, probes: Sequence[Probe]) -> Report:

@@ -57,6 +57,7 @@ class ForwardEngine(BaseEngine[Forward]):
             check_overlaps(found, found)
         except InvalidInput as problem:
             raise self.store.refused(f"holds forwards that cannot stand together: {problem.message}") from None
+        # what the kernel is read against: most of it will be as it was asked for
         self.backend.wanted(found)
         return found
 

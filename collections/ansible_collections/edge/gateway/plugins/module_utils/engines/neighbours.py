@@ -11,28 +11,19 @@ role's watch unit runs it then.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Tuple
+from typing import Dict, Iterable, List
 
 from ..formats import nftables_dump as dump
 from ..formats import openings
 from ..host import Host
+from ..models.finding import Finding, Report
 from ..models.forward import Forwards
 from . import system
 from .netlink import Netfilter
 
-if TYPE_CHECKING:
-    from .foreign import Finding
-
 FILE = "/etc/edge-gateway/openings"
 MOST_COPIES = 100
 FILE_PART = "(openings at boot)"
-
-
-class Report(NamedTuple):
-    """What stands in the way of forwards: chains that certainly drop them, and what could not be looked at."""
-
-    findings: Tuple[Finding, ...] = ()
-    notes: Tuple[str, ...] = ()
 
 
 class Neighbours:
@@ -59,8 +50,7 @@ class Neighbours:
         probes = [Probe(proto, (item.first_port, item.last_port), item.target_ip,
                         (item.first_port + item.shift, item.last_port + item.shift), item.forward_id)
                   for _name, item in sorted(items.items()) for proto in item.protocols]
-        found = hindrances(self.host, self.interface, probes)
-        return Report(found.findings, found.notes)
+        return hindrances(self.host, self.interface, probes)
 
     def _have_any(self) -> bool:
         """Whether anybody else has chains on the hooks that forwarded packets pass; True when that cannot be told."""
