@@ -9,8 +9,9 @@ import os
 from typing import Iterator, List
 
 import pytest
-from contract import edge_traefik, mesh, world
+from contract import edge_traefik, iptables_host, mesh, refusals, world
 from contract.edge_traefik import DYNAMIC, Backend, Traefik
+from contract.forwarding import IPV6_FORWARDING, SYSCTL_DIR, invoke
 
 OWN_MOUNTS = ("/etc/wireguard", "/etc/edge-gateway", "/etc/traefik", "/var/lib/edge-gateway", "/run")
 
@@ -58,3 +59,32 @@ def without_routes(traefik: Traefik) -> None:
     for path in DYNAMIC.iterdir():
         path.unlink()
     traefik.wait_for([])
+
+
+@pytest.fixture(name="variant", params=iptables_host.VARIANTS)
+def chosen_variant(request: pytest.FixtureRequest) -> Iterator[str]:
+    """One variant of iptables, in a network namespace that never had a rule or a table."""
+    world.add_namespace("fresh")
+    iptables_host.choose(request.param)
+    with world.inside("fresh"):
+        yield request.param
+    iptables_host.choose("nft")
+    world.remove_namespaces("fresh")
+
+
+@pytest.fixture(name="standing")
+def standing_forwards() -> Iterator[None]:
+    """Some forwards stand already: none of them may be lost over a refusal."""
+    IPV6_FORWARDING.write_text("0")
+    for path in SYSCTL_DIR.glob("*edge*"):
+        path.unlink()
+    result = invoke(forwards=refusals.STANDING)
+    assert result.get("changed"), result
+    yield
+    IPV6_FORWARDING.write_text("0")
+
+
+@pytest.fixture(name="src")
+def source_file(tmp_path: Path) -> Path:
+    """Where a list may be put."""
+    return tmp_path / "forwards.json"

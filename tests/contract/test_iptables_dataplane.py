@@ -14,8 +14,8 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.iptables impo
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import Forward
+from contract import iptables_host, world
 from contract import test_forward_options as options
-from contract import test_iptables, world
 from contract.forwarding import IP_FORWARD
 from contract.talk import Echo, dial, flow, say
 from contract.test_forward_options import (
@@ -55,16 +55,16 @@ def run(dry: bool = False, interface: str = "wg0", **params: Any) -> Outcome[For
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 
-@pytest.fixture(autouse=True, params=test_iptables.VARIANTS)
+@pytest.fixture(autouse=True, params=iptables_host.VARIANTS)
 def variant(request: pytest.FixtureRequest, clean_edge: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One variant of iptables drives the edge; its tables are empty."""
     monkeypatch.setattr(options, "run", run)
-    test_iptables.choose(request.param)
+    iptables_host.choose(request.param)
     with inside("gateway"):
-        for name in test_iptables.NAMES:
+        for name in iptables_host.NAMES:
             wipe(f"{name}-legacy")
     yield request.param
-    test_iptables.choose("nft")
+    iptables_host.choose("nft")
 
 
 def wipe(program: str) -> None:
@@ -98,7 +98,7 @@ def test_the_mesh_stays_closed_whatever_others_accept(servers: Dict[str, Echo]) 
         IP_FORWARD.write_text("1")
         (options.SYSCTL / "all/forwarding").write_text("1")
     forward(4)
-    for name in test_iptables.NAMES:
+    for name in iptables_host.NAMES:
         on_edge(name, "-I", "FORWARD", "-j", "ACCEPT")
     assert crossing() == []
     assert from_client("tcp", PORT) == f"8080 {EDGE_MESH[4]}"
@@ -123,7 +123,7 @@ def test_wiped_rules_come_back_under_an_open_connection(servers: Dict[str, Echo]
         connection = dial(EDGE[version], PORT)
     assert connection is not None and say(connection) == f"8080 {EDGE_MESH[version]}"
     with inside("gateway"):
-        for name in test_iptables.NAMES:
+        for name in iptables_host.NAMES:
             wipe(name)
     assert from_client("tcp", PORT, version=version) == ""
     if heal == "script":
