@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput
-from ansible_collections.edge.gateway.plugins.module_utils.models import route as rules
+from ansible_collections.edge.gateway.plugins.module_utils.models import route_rules as rules
 from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
 from unit.samples import refusal
 

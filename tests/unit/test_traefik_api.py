@@ -11,9 +11,8 @@ import time
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import Reported, TraefikApi
+from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, Unreachable, VerifyFailed
-from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik import Router
 from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import Url
 from unit.samples import one_sentence
@@ -24,7 +23,6 @@ RULE = "Host(`a.test`)"
 ENABLED: Dict[str, Any] = {"name": "web@file", "rule": RULE, "entryPoints": ["websecure"], "service": "web", "tls": {"options": "default"},
                            "status": "enabled", "provider": "file"}
 SERVICE: Dict[str, Any] = {"name": "web@file", "loadBalancer": {"servers": [{"url": "http://10.50.0.12:8080"}]}, "provider": "file"}
-WANTED = Router(RULE, ("websecure",), "web")
 
 
 def api_of(server: Server) -> TraefikApi:
@@ -41,12 +39,16 @@ def answering(*documents: Any) -> Iterator[TraefikApi]:
 
 @contextlib.contextmanager
 def serving_routes(*rounds: Any, services: Any = (SERVICE,)) -> Iterator[TraefikApi]:
-    """An API whose routers change from one look to the next; the last state stays."""
+    """An API whose routers change from one look at the route to the next; the last state stays."""
     looks: List[Any] = list(rounds)
 
     def react(handler: Handler, _number: int) -> None:
-        document = list(services) if "/services" in handler.path else looks.pop(0) if len(looks) > 1 else looks[0]
-        handler.reply(200, {}, json.dumps(document).encode())
+        _empty, _api, protocol, kind, name = handler.path.split("/")
+        entries = list(services) if kind == "services" else looks[0] if protocol == "http" else []
+        if (kind, name) == ("routers", "web@file") and len(looks) > 1:
+            looks.pop(0)
+        document = next((entry for entry in entries if entry["name"] == name), None)
+        handler.reply(200 if document else 404, {}, json.dumps(document or {"message": "not found"}).encode())
     with serving(react) as server:
         yield api_of(server)
 
@@ -70,7 +72,8 @@ def test_routers_of_the_file_provider() -> None:
     """Internal routers, and those of other providers with the same name, are not ours."""
     disabled = {**ENABLED, "name": "bad@file", "status": "disabled", "error": ["no such entrypoint"]}
     with answering([ENABLED, disabled, {**ENABLED, "name": "api@internal"}, {**ENABLED, "name": "web@docker", "rule": "x"}]) as api:
-        assert api.routers() == {"web": Reported(WANTED, "enabled", ()), "bad": Reported(WANTED, "disabled", ("no such entrypoint",))}
+        look = api.reports(["http"], ["routers"])
+    assert [look(("http", "routers", name)) for name in ("web", "bad", "api")] == [ENABLED, disabled, None]
 
 
 @pytest.mark.parametrize("reply", [
@@ -95,8 +98,8 @@ def test_routers_from_something_that_is_not_traefik(document: Any) -> None:
     """Another shape is told or ignored, never a crash."""
     with answering(document) as api:
         try:
-            found = api.routers().get("web")
-            assert found is None or not found.errors
+            api.reports(["http"], ["routers"])
+            assert isinstance(document, list)
         except GatewayError as problem:
             one_sentence(problem.message)
 
@@ -106,7 +109,7 @@ def test_nobody_listens() -> None:
     with answering({}) as api:
         pass
     unreachable(api.version)
-    unreachable(api.routers)
+    unreachable(lambda: api.entry(("http", "routers", "web")))
 
 
 def test_wait_returns_when_all_is_live_and_the_rest_gone() -> None:
@@ -141,7 +144,7 @@ def test_wait_ends_with_traefiks_own_reason(document: Any, shown: str) -> None:
     """After the time given, in one line."""
     start = time.monotonic()
     with serving_routes(document) as api, pytest.raises(VerifyFailed) as caught:
-        api.wait([ROUTE], {"gone"}, 0.3, ["mine.yml"])
+        api.wait([ROUTE], {"gone"}, 0.3, hints=["mine.yml"])
     assert shown in one_sentence(caught.value.message)
     assert time.monotonic() - start < 1.5
 
@@ -152,7 +155,7 @@ def test_wait_ends_with_traefiks_own_reason(document: Any, shown: str) -> None:
 def test_wait_looks_at_all_that_a_route_decides(change: Dict[str, Any]) -> None:
     """An old router with the same rule is still the old one; the file that may be in the way is named."""
     with serving_routes([{**ENABLED, **change}]) as api, pytest.raises(VerifyFailed) as caught:
-        api.wait([ROUTE], (), 0.1, ["mine.yml"])
+        api.wait([ROUTE], (), 0.1, hints=["mine.yml"])
     assert "mine.yml" in caught.value.message
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict
 
 import pytest
 import yaml
-from ansible_collections.edge.gateway.plugins.module_utils.formats import traefik
+from ansible_collections.edge.gateway.plugins.module_utils.formats import route_file, traefik
 from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
 from unit.samples import one_sentence
 
@@ -23,7 +23,7 @@ def of(**changes: Any) -> Route:
 
 def http_of(route: Route) -> Dict[str, Any]:
     """What a YAML parser makes of the file."""
-    document = yaml.safe_load(traefik.render(route))
+    document = yaml.safe_load(route_file.render(route))
     assert list(document) == ["http"]
     found: Dict[str, Any] = document["http"]
     return found
@@ -107,18 +107,18 @@ EVERYTHING: Dict[str, Any] = {
 def test_round_trip(changes: Dict[str, Any]) -> None:
     """A file of ours is read back as the route it was written for."""
     route = of(**changes)
-    text = traefik.render(route)
-    assert traefik.is_ours(text) and traefik.parse(text) == route
-    assert traefik.render(traefik.parse(text)) == text
+    text = route_file.render(route)
+    assert route_file.is_ours(text) and route_file.parse(text) == (route, route_file.header(route), True)
+    assert route_file.render(route_file.parse(text)[0]) == text
 
 
 def test_nothing_for_the_template_engine() -> None:
     """Traefik runs each file through Go's templates: no braces, not even in a comment."""
-    text = traefik.render(of(**EVERYTHING))
+    text = route_file.render(of(**EVERYTHING))
     assert "{{" not in text and "}}" not in text and "\t" not in text and text.isascii() and text.endswith("\n")
 
 
-LINES = traefik.render(of()).split("\n")
+LINES = route_file.render(of()).split("\n")
 HEADER = LINES[1]
 
 
@@ -132,18 +132,18 @@ HEADER = LINES[1]
 def test_a_header_that_we_did_not_write_is_refused(header: str) -> None:
     """Tampered, truncated, newer, or with a field that this version would silently drop."""
     text = "\n".join([LINES[0], header, *LINES[2:]])
-    assert traefik.is_ours(text)
+    assert route_file.is_ours(text)
     with pytest.raises(ValueError) as caught:
-        traefik.parse(text)
+        route_file.parse(text)
     one_sentence(f"/etc/traefik/dynamic/web.yml {caught.value}")
 
 
 @pytest.mark.parametrize("text", ["", "\n", "http:\n  routers: {}\n", "# by someone else\n" + "\n".join(LINES), " " + "\n".join(LINES)])
 def test_a_file_without_our_mark_is_not_ours(text: str) -> None:
     """Such files are never changed or purged."""
-    assert not traefik.is_ours(text)
+    assert not route_file.is_ours(text)
 
 
 def test_a_file_of_another_schema_is_ours_still() -> None:
     """It is refused, not taken for someone else's."""
-    assert traefik.is_ours("\n".join([LINES[0], HEADER.replace("schema 1", "schema 9"), *LINES[2:]]))
+    assert route_file.is_ours("\n".join([LINES[0], HEADER.replace("schema 1", "schema 9"), *LINES[2:]]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir) and C(api_url)."""
+    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir), C(api_url) and C(static_config)."""
 
     MESH = r"""
 options:
@@ -53,4 +53,14 @@ options:
     description: Where Traefik's API answers on this host.
     type: str
     default: http://127.0.0.1:8080
+"""
+
+    STATIC = r"""
+options:
+  static_config:
+    description:
+      - Traefik's static configuration on this host, against which entrypoints and certificate resolvers are checked.
+      - Nothing is checked when there is no such file.
+    type: path
+    default: /etc/traefik/traefik.yml
 """

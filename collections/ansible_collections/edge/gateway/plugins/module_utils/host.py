@@ -13,6 +13,7 @@ import fcntl
 import grp
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -21,15 +22,16 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
+from .staging import flush, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
+Status = os.stat_result
 MAX_FILE = 32 * 1024 * 1024
 READ_SIZE = 64 * 1024
-STAGED_PREFIX = ".edge-gateway-"
-# Traefik loads every *.yml, hidden ones too: a staged file must never end so
-STAGED_SUFFIX = ".tmp"
+# more files than this at once are flushed together
+MANY = 16
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,37 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def scan(self, directory: str) -> Dict[str, os.stat_result]:
+        """Status of everything in a directory by name, links not followed; empty when there is no such directory."""
+        try:
+            with os.scandir(directory) as found:
+                return {entry.name: entry.stat(follow_symlinks=False) for entry in found}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+
+    def read_through(self, path: str) -> Optional[bytes]:
+        """Content of a regular file that somebody else keeps, through links; None when there is nothing that can be read."""
+        try:
+            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
+                return stream.read(MAX_FILE) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+        except OSError:
+            return None
+
+    def processes(self, name: str) -> List[int]:
+        """Processes of that program in this network namespace: those whose ports are this host's."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            # one that has ended meanwhile is not missed
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
+                if stream.read().rstrip("\n") == name and os.path.samefile(f"/proc/{pid}/ns/net", "/proc/self/ns/net"):
+                    found.append(int(pid))
+        return found
+
+    def hang_up(self, pid: int) -> None:
+        """Send SIGHUP, by which daemons are asked to read their configuration again."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGHUP)
+
     def names(self, directory: str) -> List[str]:
         """Sorted names in a directory; empty when there is no such directory."""
         try:
@@ -186,10 +219,12 @@ class Host:
                                "not as a link", directory) from None
         staged: Dict[str, str] = {}
         try:
-            _sweep(handle)
+            sweep(handle)
             for name, text in files.items():
                 if text is not None:
-                    staged[name] = _stage(handle, text.encode(), mode, gid)
+                    staged[name] = stage(handle, text.encode(), mode, gid, durable=len(files) <= MANY)
+            if len(files) > MANY:
+                flush(handle)
             for name in files:
                 if name in staged:
                     os.rename(staged[name], name, src_dir_fd=handle, dst_dir_fd=handle)
@@ -255,30 +290,6 @@ class Host:
         finally:
             self._lock_fd = None
             os.close(fd)
-
-
-def _sweep(directory: int) -> None:
-    """Remove what a killed run has staged; the lock keeps every living one away."""
-    for name in os.listdir(directory):
-        if name.startswith(STAGED_PREFIX) and name.endswith(STAGED_SUFFIX):
-            os.unlink(name, dir_fd=directory)
-
-
-def _stage(directory: int, data: bytes, mode: int, gid: int) -> str:
-    """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
-    name = f"{STAGED_PREFIX}{os.urandom(6).hex()}{STAGED_SUFFIX}"
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    try:
-        with os.fdopen(fd, "wb") as stream:
-            os.fchown(fd, -1, gid)
-            os.fchmod(fd, mode)
-            stream.write(data)
-            stream.flush()
-            os.fsync(fd)
-    except OSError:
-        os.unlink(name, dir_fd=directory)
-        raise
-    return name
 
 
 def first_line(text: str) -> str:

@@ -21,4 +21,5 @@ TRAEFIK: Spec = {
     "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
     "api_url": {"type": "str", "default": "http://127.0.0.1:8080"},
 }
+STATIC: Spec = {"static_config": {"type": "path", "default": "/etc/traefik/traefik.yml"}}
 STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}

@@ -1,25 +1,28 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTPS routes: one file per route in the directory that Traefik watches. The files are also the state."""
+"""HTTPS and TCP routes: one file per route in the directory that Traefik watches. The files are also the state."""
 
 from __future__ import annotations
 
 import stat
-from typing import Collection, Dict, Iterable, List, Mapping, Optional, Set
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused, Unreachable
-from ..formats import traefik
+from ..formats import route_file, traefik
+from ..formats.dynamic_file import ANY
 from ..host import Host
-from ..models import route as rules
+from ..models import route_rules as rules
 from ..models.route import Route, Routes
+from ..models.route_rules import Claim, Static
 from . import system
 from .base import BaseEngine
+from .dynamic_dir import SUFFIX, DynamicDir
 from .traefik_api import TraefikApi
 
 MODE = 0o640
-SUFFIX = ".yml"
-LOADED = (".yml", ".yaml", ".toml")
+# of routes that a run touches; waiting lasts a second longer for each
+ROUTES_PER_SECOND = 200
 
 
 class RouteEngine(BaseEngine[Route]):
@@ -28,62 +31,110 @@ class RouteEngine(BaseEngine[Route]):
     Args:
         api: where to ask Traefik whether a route is live; None to trust the file.
         wait_timeout: seconds until a route that is not live counts as failed.
+        static: what Traefik's static configuration offers; None when that is not known.
         watched: ids that must be live at the end; other routes' troubles are not this run's.
         allow_local_target: accept the edge itself as a target.
     """
 
     def __init__(self, host: Host, dynamic_dir: str, api: Optional[TraefikApi], wait_timeout: float, *,
-                 watched: Collection[str] = (), allow_local_target: bool = False) -> None:
+                 static: Optional[Static] = None, watched: Collection[str] = (), allow_local_target: bool = False) -> None:
         super().__init__(host)
-        self.directory, self.api, self.wait_timeout = dynamic_dir, api, wait_timeout
+        self.directory = DynamicDir(host, dynamic_dir)
+        self.api, self.wait_timeout, self.static = api, wait_timeout, static
         self.watched = watched
         self.allow_local_target = allow_local_target
 
+    @property
+    def path(self) -> str:
+        """The directory."""
+        return self.directory.path
+
     def load(self) -> Routes:
         """The routes that our files were written for."""
+        self.directory.look()
         routes = {}
-        for name, text in self._ours().items():
-            try:
-                route = traefik.parse(text)
-                if route.route_id != name:
-                    raise ValueError(f"was written for route {route.route_id}")
-            except ValueError as problem:
-                raise StateRefused(f"{self.directory}/{name}{SUFFIX} {problem}; nothing was changed, "
-                                   "remove the file if the route is not needed", name) from None
-            routes[name] = route
+        for name, file in self.directory.ours.items():
+            if file.route is None:
+                raise StateRefused(f"{self.path}/{name}{SUFFIX} {file.problem}; nothing was changed, "
+                                   "remove the file if the route is not needed", name)
+            routes[name] = file.route
         return routes
 
     def read(self) -> Mapping[str, object]:
-        """Text, mode and group of our files."""
-        live: Dict[str, object] = {}
-        for name, text in self._ours().items():
-            status = self.host.mode(f"{self.directory}/{name}{SUFFIX}")
-            if status is not None:
-                live[name] = (text, stat.S_IMODE(status.st_mode), status.st_gid)
-        return live
+        """Header, mode and group of our files, and whether each is as it was written."""
+        self.directory.look()
+        return {name: (file.kept, file.intact, file.mode, file.gid) for name, file in self.directory.ours.items()}
 
     def render(self, items: Routes) -> Mapping[str, object]:
-        """Text, mode and group as Traefik needs them: a file it cannot read stops the loading of all others."""
-        return {name: (traefik.render(item), MODE, self._group()) for name, item in items.items()}
+        """The same as Traefik needs them: a file it cannot read stops the loading of all others."""
+        gid, ours = self.directory.gid, self.directory.ours
+        wanted: Dict[str, object] = {}
+        for name, item in items.items():
+            file = ours.get(name)
+            kept = file.kept if file is not None and file.route is item and file.intact else route_file.header(item)
+            wanted[name] = (kept, True, MODE, gid)
+        return wanted
 
     def check(self, before: Routes, after: Routes) -> None:
-        """Refuse clashes, targets on the edge itself, and names that someone else's file has."""
-        rules.check_clashes(after, before)
-        ours = self._ours()
-        own = None
-        for name, item in sorted(after.items()):
-            if name not in ours and self.host.mode(f"{self.directory}/{name}{SUFFIX}") is not None:
-                raise InvalidInput("route_id", name, f"has a file in {self.directory} that edge.gateway did not write; "
-                                                     "choose another id or move that file away")
-            if before.get(name) != item and not self.allow_local_target:
-                own = system.own_addresses(self.host) if own is None else own
+        """Refuse what Traefik would take without a word and serve otherwise, or not at all."""
+        changed = {name: item for name, item in after.items() if before.get(name) is not item and before.get(name) != item}
+        self._check_directory(bool(changed) or before.keys() != after.keys())
+        rules.check_clashes(after, before, self._claims(after))
+        own = system.own_addresses(self.host) if changed and not self.allow_local_target else set()
+        for name, item in sorted(changed.items()):
+            self._check_names(name, item)
+            if not self.allow_local_target:
                 rules.check_targets(item, own)
+            if self.static:
+                rules.check_static(item, self.static)
+            self._check_references(item)
+
+    def _check_directory(self, changes: bool) -> None:
+        for sentence in self.directory.broken():
+            trouble = f"{sentence}: while it is there Traefik loads no file of the directory, and would have no route after a restart"
+            if self.api and (changes or not all(file.intact for file in self.directory.ours.values())):
+                raise StateRefused(f"{trouble}; nothing was changed and what is served stays so, correct that file or move it away",
+                                   "dynamic_dir")
+            self.warnings.append(f"{trouble}; correct that file or move it away")
+        self.warnings += self._doubts()
+
+    def _doubts(self) -> List[str]:
+        return [f"{sentence}: it may keep Traefik from loading any file of the directory; look at it"
+                for sentence in self.directory.doubtful()]
+
+    def _claims(self, after: Routes) -> Iterator[Claim]:
+        """What files of others serve, on the entrypoints that matter here."""
+        points = {point for item in after.values() for point in item.entrypoint} if self.directory.foreign else set()
+        for file in self.directory.foreign.values():
+            for claim in file.claims:
+                for point in sorted(points) if claim.entrypoint == ANY else (claim.entrypoint,):
+                    yield claim._replace(entrypoint=point)
+
+    def _check_names(self, name: str, item: Route) -> None:
+        if name not in self.directory.ours and self.host.mode(f"{self.path}/{name}{SUFFIX}") is not None:
+            raise InvalidInput("route_id", name, f"has a file in {self.path} that edge.gateway did not write; "
+                                                 "choose another id or move that file away")
+        if not self.directory.foreign:
+            return
+        wanted = list(traefik.names(item))
+        for file_name, file in sorted(self.directory.foreign.items()):
+            taken = next((f"{kind[:-1]} {part}" for kind, part in wanted if part in file.names.get(kind, ())), None)
+            if taken:
+                raise InvalidInput("route_id", name, f"cannot be used: the {taken} stands in {self.path}/{file_name} too, and Traefik "
+                                                     "skips one of the two; choose another id")
+
+    def _check_references(self, item: Route) -> None:
+        for option, kind, name, provider in rules.references(item):
+            lent = any(name in file.names.get(kind, ()) for file in self.directory.foreign.values())
+            unclear = provider != "file" or any(file.opaque for file in self.directory.foreign.values())
+            if not lent and not unclear:
+                raise rules.missing_reference(item, option, kind, name)
 
     def ready(self, after: Routes) -> None:
         """Raise without the directory, or when Traefik would have to confirm and does not answer."""
-        status = self.host.mode(self.directory)
+        status = self.host.mode(self.path)
         if status is None or not stat.S_ISDIR(status.st_mode):
-            raise StateRefused(f"dynamic_dir {self.directory} is not a directory; apply the role edge.gateway.traefik, "
+            raise StateRefused(f"dynamic_dir {self.path} is not a directory; apply the role edge.gateway.traefik, "
                                "which creates it before Traefik starts", "dynamic_dir")
         if self.api:
             self.api.version()
@@ -92,52 +143,42 @@ class RouteEngine(BaseEngine[Route]):
         """Rename the files that differ into place together; unchanged ones are left alone, each event costs a reload."""
         live, wanted = self.read(), self.render(after)
         files: Dict[str, Optional[str]] = {
-            name + SUFFIX: traefik.render(item) for name, item in after.items() if live.get(name) != wanted[name]}
+            name + SUFFIX: route_file.render(item) for name, item in after.items() if live.get(name) != wanted[name]}
         files.update({name + SUFFIX: None for name in live if name not in after})
         if files:
-            self.host.write_all(self.directory, files, MODE, self._group())
+            self.host.write_all(self.path, files, MODE, self.directory.gid)
 
     def confirm(self, before: Routes, after: Routes, touched: Set[str]) -> None:
-        """Raise unless Traefik reports the watched routes enabled with their rules, and the removed ones gone."""
-        if self.api:
-            watched = [item for name, item in sorted(after.items()) if name in touched or name in self.watched]
-            self.api.wait(watched, set(before) - set(after), self.wait_timeout, self._foreign())
+        """Raise unless Traefik reports the watched routes enabled as they were written, and the removed ones gone."""
+        if not self.api:
+            return
+        watched = [item for name, item in after.items() if name in touched or name in self.watched]
+        self.api.wait(watched, set(before) - set(after), self.wait_timeout + len(touched) / ROUTES_PER_SECOND,
+                      hints=self._hints(), nudge=self._nudge)
+        if touched:
+            # it has loaded the directory with that file in it
+            self.warnings = [words for words in self.warnings if words not in self._doubts()]
+
+    def _hints(self) -> List[str]:
+        """What may keep Traefik from loading what has been written."""
+        hints = [*self.directory.broken(), *self.directory.doubtful()]
+        if self.static and self.static.directory.rstrip("/") != self.path.rstrip("/"):
+            hints.append(f"Traefik loads {self.static.directory or 'no directory'}, and dynamic_dir is {self.path}")
+        if self.static and not self.static.watched:
+            hints.append("watch is off for Traefik's file provider, it has to be restarted to see a change")
+        return hints or [f"{self.path}/{name} cannot be understood here"
+                         for name, file in sorted(self.directory.foreign.items()) if file.opaque]
+
+    def _nudge(self) -> None:
+        """Make Traefik load the directory although no event told it to: a directory that was replaced is no longer watched."""
+        for pid in self.host.processes("traefik"):
+            self.host.hang_up(pid)
 
     def live(self, routes: Routes) -> Dict[str, str]:
         """What Traefik reports per route: its status, ``missing``, or ``unknown`` when it does not answer."""
         if self.api is None:
             return dict.fromkeys(routes, "unknown")
         try:
-            routers = self.api.routers()
+            return self.api.statuses(routes.values())
         except Unreachable:
             return dict.fromkeys(routes, "unknown")
-        return {name: _worst(routers[part].status if part in routers else "missing" for part in traefik.routers(item))
-                for name, item in routes.items()}
-
-    def _ours(self) -> Dict[str, str]:
-        """Text of the files that carry our marker, by route id."""
-        found = {}
-        for name in self.host.names(self.directory):
-            path = f"{self.directory}/{name}"
-            status = self.host.mode(path)
-            if not name.endswith(SUFFIX) or status is None or not stat.S_ISREG(status.st_mode):
-                continue
-            text = (self.host.read(path) or b"").decode("utf-8", "replace")
-            if traefik.is_ours(text):
-                found[name[:-len(SUFFIX)]] = text
-        return found
-
-    def _foreign(self) -> List[str]:
-        """Names of the files that Traefik loads too, and that are not ours."""
-        ours = {name + SUFFIX for name in self._ours()}
-        return [name for name in self.host.names(self.directory) if name.lower().endswith(LOADED) and name not in ours]
-
-    def _group(self) -> int:
-        """Group of the directory: the role gives it to Traefik's user."""
-        status = self.host.mode(self.directory)
-        return status.st_gid if status else 0
-
-
-def _worst(statuses: Iterable[str]) -> str:
-    """The status of a route with several routers."""
-    return next((status for status in statuses if status != "enabled"), "enabled")

@@ -1,35 +1,32 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Traefik's own word on its routers (GET /api/http/routers, Traefik v3)."""
+"""Traefik's own word on what it has loaded (GET /api/..., Traefik v3)."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import Any, Collection, Dict, Iterator, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from ..errors import Unreachable, VerifyFailed
 from ..formats import traefik
-from ..formats.traefik import Router
 from ..models.route import Route
 from ..models.target import Url
 from .http import ExchangeFailed, exchange
 
 ANSWER_SECONDS = 5.0
 SIZE_LIMIT = 64 * 1024 * 1024
-POLL_SECONDS = 0.05
+POLL_SECONDS, SLOWEST_POLL = 0.03, 0.5
 REASON_LENGTH = 300
-
-
-@dataclass(frozen=True)
-class Reported:
-    """One router as Traefik reports it; ``status`` is enabled, disabled or warning."""
-
-    router: Router
-    status: str
-    errors: Tuple[str, ...]
+# without an event, Traefik is asked to look; more than its default throttle of 2 s
+NUDGE_SECONDS = 2.5
+# so many are asked for one by one; for more, whole lists are fetched
+FEW = 20
+PROTOCOLS = ("http", "tcp")
+KINDS = ("routers", "services", "middlewares")
+Key = Tuple[str, str, str]
+Reports = Callable[[Key], Optional[Dict[str, Any]]]
 
 
 class TraefikApi:
@@ -39,16 +36,16 @@ class TraefikApi:
         self.url = url
 
     def get(self, path: str) -> object:
-        """One document of the API.
+        """One document of the API, None when there is none (HTTP 404).
 
         Raises:
             Unreachable: nothing answers, or something that is not Traefik.
         """
         try:
             response = exchange("GET", self.url, path, ANSWER_SECONDS, size=SIZE_LIMIT)
-            if response.status != 200:
+            if response.status not in (200, 404):
                 raise self._unreachable(f"HTTP {response.status}")
-            document: object = json.loads(response.body)
+            document: object = json.loads(response.body) if response.status == 200 else None
         except ExchangeFailed as problem:
             raise self._unreachable(problem.detail) from None
         except (ValueError, RecursionError):
@@ -67,75 +64,111 @@ class TraefikApi:
             raise self._unreachable("the answer is not Traefik's")
         return version
 
-    def routers(self) -> Dict[str, Reported]:
-        """HTTP routers of the file provider by name."""
-        found = {}
-        for name, entry in self._of_the_file_provider("routers"):
-            errors, tls = entry.get("error"), entry.get("tls")
-            router = Router(str(entry.get("rule", "")), _strings(entry.get("entryPoints")), str(entry.get("service", "")),
-                            str(tls.get("certResolver", "")) if isinstance(tls, dict) else "")
-            found[name] = Reported(router, str(entry.get("status", "")), _strings(errors))
-        return found
+    def entry(self, key: Key) -> Optional[Dict[str, Any]]:
+        """What it reports of one router, service or middleware of the file provider."""
+        protocol, kind, name = key
+        document = self.get(f"/api/{protocol}/{kind}/{name}@file")
+        return document if isinstance(document, dict) else None
 
-    def services(self) -> Dict[str, Tuple[str, ...]]:
-        """URLs of the servers of each HTTP service of the file provider."""
-        found = {}
-        for name, entry in self._of_the_file_provider("services"):
-            balancer = entry.get("loadBalancer")
-            listed = balancer.get("servers") if isinstance(balancer, dict) else None
-            found[name] = tuple(str(server.get("url", "")) for server in listed or [] if isinstance(server, dict))
-        return found
-
-    def _of_the_file_provider(self, kind: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
-        document = self.get(f"/api/http/{kind}?per_page=100000")
+    def entries(self, path: str) -> List[Dict[str, Any]]:
+        """All of a list, whoever provided them."""
+        document = self.get(f"{path}?per_page=1000000")
         if not isinstance(document, list) or not all(isinstance(entry, dict) for entry in document):
             raise self._unreachable("the answer is not Traefik's")
-        for entry in document:
-            name, _at, provider = str(entry.get("name", "")).partition("@")
-            if provider == "file":
-                yield name, entry
+        return document
 
-    def wait(self, routes: Collection[Route], gone: Collection[str], timeout: float, suspects: Collection[str] = ()) -> None:
+    def reports(self, protocols: Collection[str], kinds: Sequence[str] = KINDS) -> Reports:
+        """A way to look things up in whole lists, which are fetched now."""
+        known = {(protocol, kind, name): entry for protocol in protocols for kind in kinds
+                 for entry in self.entries(f"/api/{protocol}/{kind}")
+                 for name, _at, provider in [str(entry.get("name", "")).partition("@")] if provider == "file"}
+        return known.get
+
+    def statuses(self, routes: Collection[Route]) -> Dict[str, str]:
+        """Status of each route's worst router: ``enabled``, ``disabled``, ``warning`` or ``missing``."""
+        look = self.entry if len(routes) <= FEW else self.reports({_protocol(route) for route in routes}, ["routers"])
+        found = {}
+        for route in routes:
+            reports = [look((_protocol(route), "routers", name)) or {} for name in traefik.router_names(route)]
+            words = [str(report.get("status", "missing")) for report in reports]
+            found[route.route_id] = next((word for word in words if word != "enabled"), "enabled")
+        return found
+
+    def wait(self, routes: Sequence[Route], gone: Collection[str], timeout: float, *, hints: Sequence[str] = (),
+             nudge: Callable[[], None] = lambda: None) -> None:
         """Return when every route is enabled as it was written, and the others are gone.
 
         Args:
             gone: ids of removed routes.
             timeout: seconds.
-            suspects: files of others, one of which may keep Traefik from loading any.
+            hints: what may keep Traefik from loading any file.
+            nudge: makes Traefik look at the directory; called when it seems not to have noticed.
 
         Raises:
             VerifyFailed: Traefik has read a route and refuses it, or time is up; it carries Traefik's own reason.
         """
-        end = time.monotonic() + timeout
+        start, pause, nudged = time.monotonic(), POLL_SECONDS, False
+        waiting: List[Tuple[Route, bool]] = [(route, False) for route in routes] + [(route, True) for route in map(_stub, sorted(gone))]
         while True:
-            routers, services = self.routers(), self.services()
-            waiting = next((route.route_id for route in routes if not _is_served(route, routers, services)), None)
-            waiting = waiting or next((name for name in sorted(gone) if not routers.keys().isdisjoint(traefik.router_names(name))), None)
-            if waiting is None:
+            waiting = self._still_waiting(waiting)
+            passed = time.monotonic() - start
+            if not waiting:
                 return
-            if time.monotonic() >= end:
-                raise VerifyFailed(f"Traefik does not report route {waiting} {'gone' if waiting in gone else 'live'} after "
-                                   f"{timeout:.0f} seconds ({_doubt(suspects)}see journalctl -u traefik); the files are as "
-                                   "they were before, correct the cause and run again", waiting)
-            time.sleep(POLL_SECONDS)
+            if passed >= timeout:
+                raise _too_late(waiting[0], timeout, hints)
+            if not nudged and passed >= min(NUDGE_SECONDS, timeout / 2):
+                nudge()
+                nudged = True
+            time.sleep(min(pause, max(timeout - passed, 0)))
+            pause = min(pause * 1.2, SLOWEST_POLL)
+
+    def _still_waiting(self, waiting: List[Tuple[Route, bool]]) -> List[Tuple[Route, bool]]:
+        if not waiting:
+            return []
+        # the last one first: files are renamed in that order, and a list of thousands is not worth asking for before
+        if len(waiting) > FEW and not _arrived(*waiting[-1], self.entry):
+            return waiting
+        # what a route that is gone was, cannot be told from its id
+        protocols = {protocol for route, gone in waiting for protocol in (PROTOCOLS if gone else (_protocol(route),))}
+        look = self.entry if len(waiting) <= FEW else self.reports(protocols)
+        return [(route, gone) for route, gone in waiting if not _arrived(route, gone, look)]
 
 
-def _is_served(route: Route, routers: Dict[str, Reported], services: Dict[str, Tuple[str, ...]]) -> bool:
+def _arrived(route: Route, gone: bool, look: Reports) -> bool:
+    if gone:
+        return not any(look((protocol, "routers", name)) for protocol in PROTOCOLS for name in traefik.possible_names(route.route_id))
+    return _is_served(route, look)
+
+
+def _stub(route_id: str) -> Route:
+    """Something with the id of a route that is no more."""
+    return Route(route_id, ("gone.invalid",), ("http://gone.invalid",))
+
+
+def _protocol(route: Route) -> str:
+    return "tcp" if route.tcp else "http"
+
+
+def _is_served(route: Route, look: Reports) -> bool:
     """Whether Traefik serves a route as it was written; raises when it has read it and refuses."""
-    for name, wanted in traefik.routers(route).items():
-        reported = routers.get(name)
-        if reported is None or reported.router != wanted:
+    refused = []
+    for key, wanted in traefik.reported(route).items():
+        entry = look(key)
+        if entry is None or not traefik.holds(entry, wanted):
             return False
-        if reported.status != "enabled":
-            reason = " ".join("; ".join(reported.errors).split())[:REASON_LENGTH]
-            raise VerifyFailed(f"Traefik refuses route {route.route_id} ({reason or reported.status}); the files are as they "
-                               "were before, correct the route and run again", route.route_id)
-    return services.get(route.route_id) == traefik.servers(route)
+        if entry.get("status", "enabled") != "enabled":
+            refused.append(entry)
+    if refused:
+        reasons = {str(reason) for entry in refused for reason in entry.get("error") or []}
+        words = " ".join("; ".join(sorted(reasons)).split())[:REASON_LENGTH] or str(refused[0].get("status"))
+        raise VerifyFailed(f"Traefik refuses route {route.route_id} ({words}); the files are as they were before, "
+                           "correct the route and run again", route.route_id)
+    return True
 
 
-def _doubt(suspects: Collection[str]) -> str:
-    return f"a broken file stops all loading, look at {', '.join(suspects)}; " if suspects else ""
-
-
-def _strings(value: object) -> Tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+def _too_late(first: Tuple[Route, bool], timeout: float, hints: Sequence[str]) -> VerifyFailed:
+    route, gone = first
+    doubt = f"{'; '.join(hints[:3])}; " if hints else ""
+    return VerifyFailed(f"Traefik does not report route {route.route_id} {'gone' if gone else 'live'} after {timeout:.0f} seconds "
+                        f"({doubt}see journalctl -u traefik); the files are as they were before, correct the cause and run again",
+                        route.route_id)

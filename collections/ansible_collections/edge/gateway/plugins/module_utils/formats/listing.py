@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import base64
-import re
 import zlib
-from typing import Any, Dict, Hashable, Iterable, List
+from typing import Any, Dict, List
 
 from ..errors import InvalidInput
+from . import yaml_text
 from .strict_json import parse_value
 
-DEEPEST = 20
 SHAPE = "write a list of objects, or one object that holds the list as {}"
 
 
@@ -51,42 +50,12 @@ def unpacked(text: str) -> bytes:
 
 def _yaml(data: bytes) -> object:
     try:
-        import yaml  # noqa: PLC0415  a host without PyYAML can do all but this
-    except ImportError:
-        raise ValueError("is YAML, and this host has no PyYAML") from None
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc, valid-type]
-        """Takes no more for a number than people do, and refuses a repeated name, of which PyYAML would take the last."""
-
-        yaml_implicit_resolvers: Dict[str, List[Any]] = {}
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Dict[Hashable, Any]:
-            names = [str(key.value) for key, _value in node.value]
-            if len(set(names)) != len(names):
-                raise ValueError("has a repeated name")
-            found: Dict[Hashable, Any] = super().construct_mapping(node, deep)
-            return found
-
-    # without these, 22:30 would be the number 1350, 010 would be 8, and 22_015 a port
-    for first, resolvers in base.yaml_implicit_resolvers.items():
-        Loader.yaml_implicit_resolvers[first] = [item for item in resolvers if not item[0].endswith((":int", ":float", ":timestamp"))]
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(0|[1-9][0-9]*)\Z", re.ASCII), list("0123456789"))
-    try:
-        text = data.decode("utf-8")
-        _check_depth(yaml.parse(text, base), yaml)
-        return yaml.load(text, Loader)
-    except (yaml.YAMLError, UnicodeError, RecursionError, TypeError):
+        return yaml_text.load(data.decode("utf-8"))
+    except yaml_text.RepeatedName:
+        raise ValueError("has a repeated name") from None
+    except yaml_text.TooDeep:
+        raise ValueError("is nested too deeply") from None
+    except (yaml_text.NotYaml, UnicodeError):
         raise ValueError("is not YAML") from None
-
-
-def _check_depth(events: Iterable[Any], yaml: Any) -> None:
-    # PyYAML's C parser goes down on its own stack, which ends the process without a word
-    depth = 0
-    for event in events:
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise ValueError("is nested too deeply")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    except yaml_text.NoParser:
+        raise ValueError("is YAML, and this host has no PyYAML that can read it") from None

@@ -37,6 +37,11 @@ def matches(pattern: str, value: str) -> bool:
     return _compiled(pattern).fullmatch(value) is not None
 
 
+def found(pattern: str, value: str) -> List[Any]:
+    """All places that match, with ASCII classes only."""
+    return _compiled(pattern).findall(value)
+
+
 @functools.lru_cache(maxsize=None)
 def _compiled(pattern: str) -> Pattern[str]:
     # re keeps compiled patterns too, but its own look-up costs more than a short match

@@ -1,98 +1,235 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTPS host route, and the rules that hold among several."""
+"""One route of Traefik. The rules among several, and between them and the host, are in ``route_rules``."""
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
+import functools
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
-from ..errors import InvalidInput
-from . import fields
+from ..errors import MISSING, InvalidInput
+from . import fields, middleware, options
+from .middleware import Middleware
+from .route_options import EXTRAS, extras
 from .target import Url, url
 
-FIELDS = ("route_id", "hostname", "path_prefix", "target_url", "entrypoint", "certresolver")
-MAX_ENTRIES = 100
+NEEDED = ("route_id", "hostname", "target_url")
+OPTIONAL = ("entrypoint", "path_prefix", "certresolver", "middlewares", *EXTRAS, "state")
+OPTIONS = frozenset([*NEEDED, *OPTIONAL])
+SCHEMES = ("http", "https", "h2c", "tcp")
 # the entrypoint for plain HTTP; TLS ends on all others
 PLAIN_ENTRYPOINT = "web"
-
-# loopback names of Debian's and Red Hat's /etc/hosts, and the metadata services of clouds that have no link-local address
-LOCAL_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata.google.internal"}
-METADATA = {"fd00:ec2::254"}
+DEFAULT_ENTRYPOINT = "websecure"
+# what a route for connections has no use for: options that speak of HTTP requests
+HTTP_ONLY = ("path_prefix", "health_check", "sticky", "servers_transport", "pass_host_header")
+TCP_ONLY = ("passthrough", "proxy_protocol")
 
 Routes = Dict[str, "Route"]
 
 
-@dataclass(frozen=True, order=True)
-class Route:
-    """Requests for ``hostname`` (below ``path_prefix``) go to one of ``target_url``."""
+class Route(NamedTuple):
+    """Requests for ``hostname`` (below ``path_prefix``) go to one of ``target_url``; with ``tcp`` targets, whole connections do.
+
+    Attributes:
+        target_url: canonical URLs.
+        middlewares: what is done with a request, in this order.
+        extras: the options that few routes have, by name, in canonical form; never changed in place.
+    """
 
     route_id: str
     hostname: Tuple[str, ...]
-    target_url: Tuple[Url, ...]
-    entrypoint: Tuple[str, ...] = ("websecure",)
+    target_url: Tuple[str, ...]
+    entrypoint: Tuple[str, ...] = (DEFAULT_ENTRYPOINT,)
     path_prefix: str = ""
     certresolver: str = ""
+    middlewares: Tuple[Middleware, ...] = ()
+    extras: Mapping[str, Any] = {}      # noqa: RUF012  a tuple's default is shared, and nothing writes to it
 
     @classmethod
     def parse(cls, params: Mapping[str, Any], where: str = "") -> Route:
         """Build a route from task parameters or from the header of a route file.
 
         Args:
-            params: option name to value; None means "not given".
+            params: option name to value; None means "not given", and what is no option of a route is not looked at.
             where: prefix for option names in errors, such as ``routes[3].``.
         """
-        given = {name: value for name, value in params.items() if value is not None}
-        for name in ("route_id", "hostname", "target_url"):
-            if not given.get(name):
-                raise InvalidInput(where + name, "", "is missing; every route needs route_id, hostname and target_url")
-        names = tuple(_pattern(where + "hostname", name) for name in _several(where + "hostname", given["hostname"]))
-        if len(set(names)) != len(names):
-            raise InvalidInput(where + "hostname", given["hostname"], "names one host twice; keep one of the two")
-        entrypoints = tuple(_name(where + "entrypoint", name)
-                            for name in _several(where + "entrypoint", given.get("entrypoint") or ["websecure"]))
-        if given.get("certresolver") and set(entrypoints) == {PLAIN_ENTRYPOINT}:
-            raise InvalidInput(where + "certresolver", given["certresolver"],
-                               f"is of no use on the entrypoint {PLAIN_ENTRYPOINT}, which is plain HTTP; "
-                               "add websecure or leave it out")
-        return cls(
-            route_id=fields.identifier(where + "route_id", given["route_id"]),
-            hostname=names,
-            target_url=tuple(url(where + "target_url", target, ("http", "https", "h2c"))
-                             for target in _several(where + "target_url", given["target_url"])),
-            entrypoint=entrypoints,
-            path_prefix=_path(where + "path_prefix", given.get("path_prefix", "")),
-            certresolver=_name(where + "certresolver", given["certresolver"]) if given.get("certresolver") else "",
-        )
+        try:
+            return cls._parse(params)
+        except InvalidInput as problem:
+            raise problem.within(where) from None
+
+    @classmethod
+    def _parse(cls, params: Mapping[str, Any]) -> Route:
+        for name in NEEDED:
+            if params.get(name) in (None, "", []):
+                raise InvalidInput(name, MISSING, "is missing; every route needs route_id, hostname and target_url")
+        urls = tuple(_target(target) for target in options.several("target_url", params["target_url"]))
+        given = params.get("middlewares")
+        tcp = urls[0].startswith("tcp:")
+        route = cls(
+            fields.identifier("route_id", params["route_id"]),
+            tuple(_pattern(name) for name in options.several("hostname", params["hostname"])),
+            urls, _entrypoints(params.get("entrypoint")), _path(params.get("path_prefix")), _resolver(params.get("certresolver")),
+            tuple(middleware.parse(f"middlewares[{number}]", entry, tcp) for number, entry in enumerate(_list(given))) if given else (),
+            extras(params))
+        _check_together(route)
+        return route
+
+    @classmethod
+    def restore(cls, kept: Mapping[str, Any]) -> Route:
+        """The route that :meth:`as_dict` described, unchecked: for what is known to be our own writing, thousands at a time."""
+        if len(kept) == PLAIN_KEPT:
+            return cls(kept["route_id"], tuple(kept["hostname"]), tuple(kept["target_url"]), tuple(kept["entrypoint"]),
+                       kept["path_prefix"], kept["certresolver"])
+        return cls(kept["route_id"], tuple(kept["hostname"]), tuple(kept["target_url"]), tuple(kept["entrypoint"]),
+                   kept["path_prefix"], kept["certresolver"], tuple(kept.get("middlewares", ())),
+                   {name: kept[name] for name in EXTRAS if name in kept})
+
+    @property
+    def tcp(self) -> bool:
+        """Whether it routes connections by their TLS name, rather than HTTP requests."""
+        return self.target_url[0].startswith("tcp:")
+
+    @property
+    def targets(self) -> Tuple[Url, ...]:
+        """The targets in their parts."""
+        return tuple(_url(target) for target in self.target_url)
+
+    @property
+    def pass_through(self) -> bool:
+        """Whether TLS ends at the target instead of here."""
+        return bool(self.extras.get("passthrough", False))
 
     def as_dict(self) -> Dict[str, Any]:
-        """The route with the names of the options, as modules return it."""
-        return {
+        """The route with the names of the options, as its file holds it. The hashes of users are in it, see :meth:`shown`."""
+        kept: Dict[str, Any] = {
             "route_id": self.route_id, "hostname": list(self.hostname), "path_prefix": self.path_prefix,
-            "target_url": [str(target) for target in self.target_url], "entrypoint": list(self.entrypoint),
-            "certresolver": self.certresolver,
-        }
+            "target_url": list(self.target_url), "entrypoint": list(self.entrypoint), "certresolver": self.certresolver}
+        if self.middlewares:
+            kept["middlewares"] = list(self.middlewares)
+        if self.extras:
+            kept.update(self.extras)
+        return kept
+
+    def shown(self) -> Dict[str, Any]:
+        """The route as modules return it: without secrets."""
+        kept = self.as_dict()
+        if self.middlewares:
+            kept["middlewares"] = [middleware.shown(entry) for entry in self.middlewares]
+        return kept
 
     def __str__(self) -> str:
         where = ", ".join(f"{name}{self.path_prefix}" for name in self.hostname)
-        words = f"{where} -> {', '.join(map(str, self.target_url))}  on {', '.join(self.entrypoint)}"
-        return f"{words}, certificate by {self.certresolver}" if self.certresolver else words
+        words = [f"{where} -> {', '.join(self.target_url)}  on {', '.join(self.entrypoint)}"]
+        if self.certresolver:
+            words.append(f"certificate by {self.certresolver}")
+        if self.middlewares or self.extras:
+            kept = self.shown()
+            words += [f"{name} {options.words(kept[name])}" for name in ("middlewares", *EXTRAS) if name in kept]
+        return ", ".join(words)
 
 
-def _several(option: str, value: object) -> Sequence[object]:
-    entries = value if isinstance(value, (list, tuple)) else [value]
-    if len(entries) > MAX_ENTRIES:
-        raise InvalidInput(option, f"{len(entries)} entries", f"is too long; give at most {MAX_ENTRIES}")
-    return entries
+# the entries of as_dict() that every route has
+PLAIN_KEPT = 6
 
 
-def _pattern(option: str, value: object) -> str:
-    words = fields.text(option, value)
+def check_names(entry: Mapping[str, Any], where: str) -> None:
+    """Raise InvalidInput for an entry of a file that names something else than the options of a route."""
+    if not OPTIONS.issuperset(entry):
+        unknown = sorted(str(name) for name in set(entry) - OPTIONS)[0]
+        raise InvalidInput(f"{where}{unknown}", MISSING, "is not an option of a route; correct its name, one of "
+                           + ", ".join([*NEEDED, *OPTIONAL]))
+
+
+def _check_together(route: Route) -> None:
+    names = route.hostname
+    if len(names) > 1 and len(set(names)) != len(names):
+        raise InvalidInput("hostname", list(names), "names one host twice; keep one of the two")
+    if len(route.target_url) > 1 and len({target.startswith("tcp:") for target in route.target_url}) > 1:
+        raise InvalidInput("target_url", list(route.target_url), "mixes tcp with HTTP; make two routes")
+    if PLAIN_ENTRYPOINT in route.entrypoint:
+        _check_plain(route)
+    if route.tcp:
+        _check_tcp(route)
+    if route.extras:
+        _check_extras(route)
+
+
+def _check_plain(route: Route) -> None:
+    only = set(route.entrypoint) == {PLAIN_ENTRYPOINT}
+    for name, value in (("certresolver", route.certresolver), ("tls_options", route.extras.get("tls_options"))):
+        if value and only:
+            raise InvalidInput(name, value, f"is of no use on the entrypoint {PLAIN_ENTRYPOINT}, which is plain HTTP; "
+                                            "add websecure or leave it out")
+    if route.tcp:
+        raise InvalidInput("entrypoint", PLAIN_ENTRYPOINT, "is plain HTTP, where no TLS name tells connections apart; "
+                                                           f"a tcp route needs one like {DEFAULT_ENTRYPOINT}")
+
+
+def _check_tcp(route: Route) -> None:
+    given = {"path_prefix": route.path_prefix, **route.extras}
+    wrong = next((name for name in HTTP_ONLY if given.get(name) not in (None, "")), None)
+    if wrong:
+        raise InvalidInput(wrong, given[wrong], "speaks of HTTP requests, which a route with tcp targets does not see; leave it out")
+    if not all(target.port for target in route.targets):
+        raise InvalidInput("target_url", list(route.target_url), "has no port; write it like tcp://10.50.0.12:5432")
+    if route.pass_through and (route.certresolver or "tls_options" in route.extras):
+        name = "certresolver" if route.certresolver else "tls_options"
+        raise InvalidInput(name, MISSING, "cannot go with passthrough, where TLS ends at the target; leave one of them out")
+
+
+def _check_extras(route: Route) -> None:
+    given = route.extras
+    wrong = next((name for name in TCP_ONLY if name in given and not route.tcp), None)
+    if wrong:
+        raise InvalidInput(wrong, given[wrong], "is for routes of connections; give a target like tcp://10.50.0.12:5432, or leave it out")
+    weight = given.get("weight")
+    if weight is not None and (len(weight) != len(route.target_url) or not any(weight)):
+        raise InvalidInput("weight", weight, f"does not go with {len(route.target_url)} targets; give one number for each, "
+                                             "not all of them 0")
+    tls = given.get("tls_options", {})
+    if "name" in tls and len(tls) > 1:
+        raise InvalidInput("tls_options.name", tls["name"], "cannot go with other options of TLS; give the name of some that exist, "
+                                                            "or the options")
+    low, high = tls.get("min_version", ""), tls.get("max_version", "")
+    if low and high and low > high:
+        raise InvalidInput("tls_options.max_version", high, f"is below min_version {low}; exchange them")
+
+
+def _list(value: object) -> List[Any]:
+    if isinstance(value, (list, tuple)) and len(value) <= options.MAX_ENTRIES:
+        return list(value)
+    raise InvalidInput("middlewares", MISSING, f"is not a list of at most {options.MAX_ENTRIES}; write it like [{{compress: {{}}}}]")
+
+
+@functools.lru_cache(maxsize=65536)
+def _url(value: str) -> Url:
+    return url("target_url", value, SCHEMES)
+
+
+def _target(value: object) -> str:
+    return str(_url(value) if isinstance(value, str) else url("target_url", value, SCHEMES))
+
+
+def _pattern(value: object) -> str:
+    words = fields.text("hostname", value)
     if words.startswith("*."):
-        return "*." + fields.hostname(option, words[2:])
-    return fields.hostname(option, words)
+        return "*." + fields.hostname("hostname", words[2:])
+    return fields.hostname("hostname", words)
+
+
+def _entrypoints(value: object) -> Tuple[str, ...]:
+    if value in (None, "", [], DEFAULT_ENTRYPOINT, [DEFAULT_ENTRYPOINT]):
+        return (DEFAULT_ENTRYPOINT,)
+    names = tuple(_name("entrypoint", name) for name in options.several("entrypoint", value))
+    if len(set(names)) != len(names):
+        raise InvalidInput("entrypoint", list(names), "names one entrypoint twice; keep one of the two")
+    return names
+
+
+def _resolver(value: object) -> str:
+    return "" if value is None or value == "" else _name("certresolver", value)
 
 
 def _name(option: str, value: object) -> str:
@@ -103,44 +240,10 @@ def _name(option: str, value: object) -> str:
     return name
 
 
-def _path(option: str, value: object) -> str:
-    path = fields.text(option, value)
-    if path in ("", "/"):
+def _path(value: object) -> str:
+    if value is None or value in ("", "/"):
         return ""
+    path = fields.text("path_prefix", value)
     if not fields.matches(r"(/[A-Za-z0-9._~-]+)+/?", path):
-        raise InvalidInput(option, value, "is not a plain path; write it like /api")
+        raise InvalidInput("path_prefix", value, "is not a plain path; write it like /api")
     return path
-
-
-def check_clashes(routes: Routes, known: Routes) -> None:
-    """Raise InvalidInput when two routes claim the same host and path on one entrypoint; the one that stood before keeps it.
-
-    Args:
-        known: the routes before the change.
-    """
-    owners: Dict[Tuple[str, str, str], str] = {}
-    for route in sorted(routes.values(), key=lambda item: (known.get(item.route_id) != item, item)):
-        for name in route.hostname:
-            for entrypoint in route.entrypoint:
-                owner = owners.setdefault((entrypoint, name, route.path_prefix), route.route_id)
-                if owner != route.route_id:
-                    raise InvalidInput("hostname", name, f"of {route.route_id} is already served by {owner}; "
-                                                         "change one of them or remove that route")
-
-
-def check_targets(route: Route, own: Iterable[str]) -> None:
-    """Raise InvalidInput when a target is the edge itself (its API would become public) or cloud metadata.
-
-    Args:
-        own: addresses of the host.
-    """
-    addresses = set(own)
-    for target in route.target_url:
-        try:
-            local = fields.is_local(ipaddress.ip_address(target.host)) or target.host in {*addresses, *METADATA}
-        except ValueError:
-            local = target.host in LOCAL_NAMES or target.host.endswith(".localhost")
-        if local:
-            raise InvalidInput("target_url", str(target), f"of {route.route_id} is the edge itself or a link-local "
-                                                          "address; give a mesh node, or set allow_local_target "
-                                                          "if you mean it")

@@ -16,7 +16,8 @@ from typing import Tuple
 from ..errors import InvalidInput
 from . import fields
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
+# of tcp there is none: 0, so that a URL without a port can be told
+DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80, "tcp": 0}
 
 
 @dataclass(frozen=True, order=True)

@@ -1,0 +1,46 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How files get into place: written under a name that nobody reads, made durable, then renamed. For :class:`..host.Host` alone."""
+
+from __future__ import annotations
+
+import os
+
+PREFIX = ".edge-gateway-"
+# Traefik loads every *.yml, hidden ones too: a staged file must never end so
+SUFFIX = ".tmp"
+
+
+def sweep(directory: int) -> None:
+    """Remove what a killed run has staged; the lock keeps every living one away."""
+    for name in os.listdir(directory):
+        if name.startswith(PREFIX) and name.endswith(SUFFIX):
+            os.unlink(name, dir_fd=directory)
+
+
+def flush(directory: int) -> None:
+    """Write all that is pending in a file system to its disk, at once: file by file takes a disk write each."""
+    import ctypes  # noqa: PLC0415  rarely needed, and slow to load
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(directory):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool) -> str:
+    """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
+    name = f"{PREFIX}{os.urandom(6).hex()}{SUFFIX}"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        with os.fdopen(fd, "wb") as stream:
+            os.fchown(fd, -1, gid)
+            os.fchmod(fd, mode)
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(fd)
+    except OSError:
+        os.unlink(name, dir_fd=directory)
+        raise
+    return name
