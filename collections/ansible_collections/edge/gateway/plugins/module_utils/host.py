@@ -19,17 +19,16 @@ import stat
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
-from .staging import flush, stage, sweep
+from .files import READ_SIZE, flush, read_many, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
 Status = os.stat_result
 MAX_FILE = 32 * 1024 * 1024
-READ_SIZE = 64 * 1024
 # more files than this at once are flushed together
 MANY = 16
 
@@ -106,6 +105,10 @@ class Host:
             return b"".join(iter(lambda: os.read(fd, READ_SIZE), b""))
         finally:
             os.close(fd)
+
+    def read_many(self, directory: str, names: Iterable[str]) -> Iterator[Tuple[str, Optional[bytes]]]:
+        """Names and contents of regular files in one directory, thousands of them; None for one that is gone or cannot be read."""
+        return read_many(directory, names, MAX_FILE)
 
     def resolve(self, name: str) -> str:
         """First address of a host name."""

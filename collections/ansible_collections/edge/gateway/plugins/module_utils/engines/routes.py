@@ -42,6 +42,7 @@ class RouteEngine(BaseEngine[Route]):
         self.directory = DynamicDir(host, dynamic_dir)
         self.api, self.wait_timeout, self.static = api, wait_timeout, static
         self.watched = watched
+        self._fresh = False
         self.allow_local_target = allow_local_target
 
     @property
@@ -51,7 +52,7 @@ class RouteEngine(BaseEngine[Route]):
 
     def load(self) -> Routes:
         """The routes that our files were written for."""
-        self.directory.look()
+        self._look()
         routes = {}
         for name, file in self.directory.ours.items():
             if file.route is None:
@@ -62,8 +63,13 @@ class RouteEngine(BaseEngine[Route]):
 
     def read(self) -> Mapping[str, object]:
         """Header, mode and group of our files, and whether each is as it was written."""
-        self.directory.look()
+        if not self._fresh:
+            self._look()
         return {name: (file.kept, file.intact, file.mode, file.gid) for name, file in self.directory.ours.items()}
+
+    def _look(self) -> None:
+        self.directory.look()
+        self._fresh = True
 
     def render(self, items: Routes) -> Mapping[str, object]:
         """The same as Traefik needs them: a file it cannot read stops the loading of all others."""
@@ -145,6 +151,7 @@ class RouteEngine(BaseEngine[Route]):
         files: Dict[str, Optional[str]] = {
             name + SUFFIX: route_file.render(item) for name, item in after.items() if live.get(name) != wanted[name]}
         files.update({name + SUFFIX: None for name in live if name not in after})
+        self._fresh = False
         if files:
             self.host.write_all(self.path, files, MODE, self.directory.gid)
 

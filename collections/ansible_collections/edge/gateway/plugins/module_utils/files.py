@@ -1,15 +1,42 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How files get into place: written under a name that nobody reads, made durable, then renamed. For :class:`..host.Host` alone."""
+"""How files are read by thousands, and how they get into place: written under a name that nobody reads, made durable, then renamed.
+
+For :class:`..host.Host` alone.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Iterable, Iterator, Optional, Tuple
 
+READ_SIZE = 64 * 1024
 PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 SUFFIX = ".tmp"
+
+
+def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:
+    """Names and contents of regular files, of each at the most so much; None for one that is gone or cannot be read."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in names:
+            try:
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
+            except OSError:
+                yield name, None
+                continue
+            try:
+                data = more = os.read(fd, READ_SIZE)
+                while len(more) == READ_SIZE and len(data) < most:
+                    more = os.read(fd, READ_SIZE)
+                    data += more
+            finally:
+                os.close(fd)
+            yield name, data
+    finally:
+        os.close(handle)
 
 
 def sweep(directory: int) -> None:
