@@ -15,7 +15,7 @@ from ..host import Host
 from ..models import route_rules as rules
 from ..models.route import Route, Routes
 from ..models.route_rules import Claim, Static
-from . import system
+from . import certificates, lookup, system
 from .base import BaseEngine
 from .dynamic_dir import SUFFIX, DynamicDir
 from .traefik_api import TraefikApi
@@ -23,6 +23,8 @@ from .traefik_api import TraefikApi
 MODE = 0o640
 # of routes that a run touches; waiting lasts a second longer for each
 ROUTES_PER_SECOND = 200
+# of names that are looked up before a certificate is ordered
+MOST_NAMES, LOOKUP_SECONDS = 50, 3.0
 
 
 class RouteEngine(BaseEngine[Route]):
@@ -32,16 +34,18 @@ class RouteEngine(BaseEngine[Route]):
         api: where to ask Traefik whether a route is live; None to trust the file.
         wait_timeout: seconds until a route that is not live counts as failed.
         static: what Traefik's static configuration offers; None when that is not known.
+        wait_certificate: seconds until a certificate that a route's resolver has not brought counts as failed; 0 not to look.
         watched: ids that must be live at the end; other routes' troubles are not this run's.
         allow_local_target: accept the edge itself as a target.
     """
 
     def __init__(self, host: Host, dynamic_dir: str, api: Optional[TraefikApi], wait_timeout: float, *,
-                 static: Optional[Static] = None, watched: Collection[str] = (), allow_local_target: bool = False) -> None:
+                 static: Optional[Static] = None, wait_certificate: float = 0, watched: Collection[str] = (),
+                 allow_local_target: bool = False) -> None:
         super().__init__(host)
         self.directory = DynamicDir(host, dynamic_dir)
         self.api, self.wait_timeout, self.static = api, wait_timeout, static
-        self.watched = watched
+        self.wait_certificate, self.watched = wait_certificate, watched
         self._fresh = False
         self.allow_local_target = allow_local_target
 
@@ -94,6 +98,7 @@ class RouteEngine(BaseEngine[Route]):
             if self.static:
                 rules.check_static(item, self.static)
             self._check_references(item)
+        self._preflight(changed, before)
 
     def _check_directory(self, changes: bool) -> None:
         for sentence in self.directory.broken():
@@ -136,6 +141,17 @@ class RouteEngine(BaseEngine[Route]):
             if not lent and not unclear:
                 raise rules.missing_reference(item, option, kind, name)
 
+    def _preflight(self, changed: Routes, before: Routes) -> None:
+        """Warn of names that do not point here: the authority would not reach the edge by them."""
+        ordering = [item for item in changed.values() if rules.ordered_from_outside(item, self.static)]
+        known = {name for item in before.values() if item.certresolver for name in item.hostname} if ordering else set()
+        names = sorted({name for item in ordering for name in item.hostname if not name.startswith("*.")} - known)[:MOST_NAMES]
+        if not names:
+            return
+        own = rules.public(system.own_addresses(self.host)) | frozenset(system.choices(self.host).public_addresses)
+        found = lookup.addresses(names, LOOKUP_SECONDS)
+        self.warnings += [words for name in names if name in found for words in [rules.check_pointed(name, found[name], own)] if words]
+
     def ready(self, after: Routes) -> None:
         """Raise without the directory, or when Traefik would have to confirm and does not answer."""
         status = self.host.mode(self.path)
@@ -162,9 +178,19 @@ class RouteEngine(BaseEngine[Route]):
         watched = [item for name, item in after.items() if name in touched or name in self.watched]
         self.api.wait(watched, set(before) - set(after), self.wait_timeout + len(touched) / ROUTES_PER_SECOND,
                       hints=self._hints(), nudge=self._nudge)
-        if touched:
+        if not touched:
+            self._await_certificates(watched)
+        else:
             # it has loaded the directory with that file in it
             self.warnings = [words for words in self.warnings if words not in self._doubts()]
+
+    def finish(self, before: Routes, after: Routes, touched: Set[str]) -> None:
+        """Wait for certificates, if asked to. What is served stays: without its route no certificate would come."""
+        self._await_certificates([item for name, item in after.items() if name in touched or name in self.watched])
+
+    def _await_certificates(self, routes: Collection[Route]) -> None:
+        if self.api and self.wait_certificate:
+            certificates.await_all(self.host, self.api, routes, self.wait_certificate)
 
     def _hints(self) -> List[str]:
         """What may keep Traefik from loading what has been written."""

@@ -9,7 +9,7 @@ Every kind has one canonical form, made of what JSON knows; an option that was n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ..errors import MISSING, InvalidInput
 from . import fields
@@ -17,6 +17,7 @@ from .target import url
 
 MAX_ENTRIES = 100
 LONGEST_TEXT = 4096
+A_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,20 @@ def parse_table(option: str, value: object, table: Table, needed: Sequence[str] 
         needed: names that must be given.
     """
     if not isinstance(value, Mapping):
-        raise InvalidInput(option, value, f"is not a dictionary of options; give some of {', '.join(table)}")
+        raise InvalidInput(option, value, f"is not a dictionary of options; give some of {listed(table)}")
     for name in value:
         if name not in table:
-            raise InvalidInput(f"{option}.{name}", MISSING, f"is not an option that is known here; correct it, one of {', '.join(table)}")
+            raise InvalidInput(f"{option}.{name}", MISSING, f"is not an option that is known here; correct it, one of {listed(table)}")
     for name in needed:
         if value.get(name) is None:
             raise InvalidInput(f"{option}.{name}", MISSING, f"is missing; {option} does nothing without it")
     return {name: kind.parse(f"{option}.{name}", value[name]) for name, kind in table.items() if value.get(name) is not None}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: a few, the documentation has the rest."""
+    words = list(names)
+    return ", ".join(words) if len(words) <= A_FEW else ", ".join(words[:A_FEW]) + " and others (see the documentation)"
 
 
 def spec_of(table: Table, needed: Sequence[str] = ()) -> Dict[str, Dict[str, Any]]:
