@@ -96,7 +96,6 @@ def test_a_certificate_that_came_in_the_end() -> None:
 
 def test_last_errors() -> None:
     """What a person would look for when Traefik does not start."""
-
-           log = "\n".join(["2026-11-25T20:02:44Z INF fine", "2026-11-25T20:02:44Z ERR first", '2026-11-25T20:02:45Z ERR error="second"',
+    log = "\n".join(["2026-11-25T20:02:44Z INF fine", "2026-11-25T20:02:44Z ERR first", '2026-11-25T20:02:45Z ERR error="second"',
                      "2026-11-25T20:02:45Z WRN x"])
     assert last_errors(log) == 'first; error="second"' and last_errors("") == ""
