@@ -17,7 +17,7 @@ from .target import url
 
 MAX_ENTRIES = 100
 LONGEST_TEXT = 4096
-A_FEW = 20
+A_FEW = 12
 
 
 @dataclass(frozen=True)
