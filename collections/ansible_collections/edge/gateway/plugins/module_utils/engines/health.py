@@ -12,9 +12,9 @@ from typing import Callable, Dict, List, Mapping, Optional
 from ..errors import GatewayError
 from ..host import Host
 from ..models import health
-from ..models.certificate import troubles
+from ..models.held_certificate import troubles
 from ..models.health import Part
-from . import certificates, memberships, system
+from . import held_certificates, memberships, system
 from .forwards import BOOT_UNIT, ForwardEngine
 from .routes import RouteEngine
 from .traefik_api import TraefikApi
@@ -74,11 +74,11 @@ def _routes(host: Host, places: Places) -> Part:
 def _certificates(host: Host, places: Places) -> Part:
     if host.mode(places.dynamic_dir) is None:
         return Part(health.OK, "Traefik is not set up on this host")
-    held = certificates.held(places.api)
+    held = held_certificates.held(places.api)
     if held is None:
         return health.certificates(None, {}, [], [])
-    missing = certificates.missing(RouteEngine(host, places.dynamic_dir, places.api, 0).load().values(), held)
-    reasons = certificates.reasons(host, missing)
+    missing = held_certificates.missing(RouteEngine(host, places.dynamic_dir, places.api, 0).load().values(), held)
+    reasons = held_certificates.reasons(host, missing)
     ended, soon = troubles(held, int(time.time()))
     return health.certificates(len(held), {name: reasons.get(name, "") for name in missing}, ended, soon)
 

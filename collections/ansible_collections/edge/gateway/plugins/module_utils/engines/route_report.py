@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import Unreachable
 from ..formats import traefik
-from ..models.certificate import Certificate, covering
+from ..models.held_certificate import Certificate, covering
 from ..models.route import PLAIN_ENTRYPOINT, Route, Routes
-from . import certificates
+from . import held_certificates
 from .dynamic_dir import SUFFIX
 from .routes import RouteEngine
 from .traefik_api import Reports, protocol
@@ -24,7 +24,7 @@ def details(engine: RouteEngine, routes: Routes) -> Dict[str, Dict[str, Any]]:
     """Everything about each route that this host can tell, by id."""
     look, held = _asked(engine, routes)
     names = {name for item in routes.values() if item.certresolver for name in item.hostname}
-    reasons = certificates.reasons(engine.host, names) if held is not None else {}
+    reasons = held_certificates.reasons(engine.host, names) if held is not None else {}
     found = {}
     for name, item in sorted(routes.items()):
         found[name] = {
@@ -38,7 +38,7 @@ def _asked(engine: RouteEngine, routes: Routes) -> Tuple[Optional[Reports], Opti
     if engine.api is None:
         return None, None
     try:
-        return engine.api.reports({protocol(item) for item in routes.values()}), certificates.held(engine.api)
+        return engine.api.reports({protocol(item) for item in routes.values()}), held_certificates.held(engine.api)
     except Unreachable:
         return None, None
 

@@ -9,13 +9,13 @@ import stat
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused, Unreachable
-from ..formats import route_file, traefik
+from ..formats import route_file, traefik, yaml_text
 from ..formats.dynamic_file import ANY
 from ..host import Host
 from ..models import route_rules as rules
 from ..models.route import Route, Routes
 from ..models.route_rules import Claim, Static
-from . import certificates, lookup, system
+from . import held_certificates, lookup, system
 from .base import BaseEngine
 from .dynamic_dir import SUFFIX, DynamicDir
 from .traefik_api import TraefikApi
@@ -108,6 +108,9 @@ class RouteEngine(BaseEngine[Route]):
                                    "dynamic_dir")
             self.warnings.append(f"{trouble}; correct that file or move it away")
         self.warnings += self._doubts()
+        if self.directory.foreign and not yaml_text.available():
+            self.warnings.append(f"files in {self.path} that edge.gateway did not write were not checked, since this host has no PyYAML; "
+                                 "install python3-yaml")
 
     def _doubts(self) -> List[str]:
         return [f"{sentence}: it may keep Traefik from loading any file of the directory; look at it"
@@ -190,7 +193,7 @@ class RouteEngine(BaseEngine[Route]):
 
     def _await_certificates(self, routes: Collection[Route]) -> None:
         if self.api and self.wait_certificate:
-            certificates.await_all(self.host, self.api, routes, self.wait_certificate)
+            held_certificates.await_all(self.host, self.api, routes, self.wait_certificate)
 
     def _hints(self) -> List[str]:
         """What may keep Traefik from loading what has been written."""

@@ -11,7 +11,7 @@ from typing import Collection, Dict, List, Optional
 from ..errors import Unreachable, VerifyFailed
 from ..formats.traefik_log import order_failures
 from ..host import Host
-from ..models.certificate import Certificate, covering
+from ..models.held_certificate import Certificate, covering
 from ..models.route import PLAIN_ENTRYPOINT, Route
 from . import system
 from .traefik_api import TraefikApi

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik_log import last_errors, order_failures
-from ansible_collections.edge.gateway.plugins.module_utils.models.certificate import DAY, Certificate, covering, troubles
+from ansible_collections.edge.gateway.plugins.module_utils.models.held_certificate import DAY, Certificate, covering, troubles
 
 DATA = Path(__file__).with_name("data")
 # as GET /api/certificates of Traefik 3.7.15 gave it on 2026-11-25
