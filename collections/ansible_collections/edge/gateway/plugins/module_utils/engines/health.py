@@ -12,8 +12,8 @@ from typing import Callable, Dict, List, Mapping, Optional
 from ..errors import GatewayError
 from ..host import Host
 from ..models import health
-from ..models.held_certificate import troubles
 from ..models.health import Part
+from ..models.held_certificate import troubles
 from . import held_certificates, memberships, system
 from .forwards import BOOT_UNIT, ForwardEngine
 from .routes import RouteEngine
