@@ -207,7 +207,8 @@ class RouteEngine(BaseEngine[Route]):
 
     def _nudge(self) -> None:
         """Make Traefik load the directory although no event told it to: a directory that was replaced is no longer watched."""
-        for pid in self.host.processes("traefik"):
+        main = system.main_process(self.host, held_certificates.UNIT)
+        for pid in [main] if main else self.host.processes("traefik"):
             self.host.hang_up(pid)
 
     def live(self, routes: Routes) -> Dict[str, str]:
