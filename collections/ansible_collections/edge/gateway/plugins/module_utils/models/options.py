@@ -17,6 +17,11 @@ from .target import url
 
 MAX_ENTRIES = 100
 LONGEST_TEXT = 4096
+LONGEST_PATH = 255
+# parts of a path that Traefik takes out of every request
+DOTS = frozenset([".", ".."])
+# of names that a message can hold
+MANY_NAMES = 20
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,20 @@ def parse_table(option: str, value: object, table: Table, needed: Sequence[str] 
         needed: names that must be given.
     """
     if not isinstance(value, Mapping):
-        raise InvalidInput(option, value, f"is not a dictionary of options; give some of {', '.join(table)}")
+        raise InvalidInput(option, value, f"is not a dictionary of options; give some of {listed(table)}")
     for name in value:
         if name not in table:
-            raise InvalidInput(f"{option}.{name}", MISSING, f"is not an option that is known here; correct it, one of {', '.join(table)}")
+            raise InvalidInput(f"{option}.{name}", MISSING, f"is not an option that is known here; correct it, one of {listed(table)}")
     for name in needed:
         if value.get(name) is None:
             raise InvalidInput(f"{option}.{name}", MISSING, f"is missing; {option} does nothing without it")
     return {name: kind.parse(f"{option}.{name}", value[name]) for name, kind in table.items() if value.get(name) is not None}
+
+
+def listed(table: Table) -> str:
+    """Names of a table's options for a message."""
+    names = list(table)
+    return ", ".join(names) if len(names) <= MANY_NAMES else ", ".join(names[:MANY_NAMES // 2]) + " and others, see the documentation"
 
 
 def spec_of(table: Table, needed: Sequence[str] = ()) -> Dict[str, Dict[str, Any]]:
@@ -169,7 +180,10 @@ def _network(option: str, value: object) -> str:
 
 
 def _url(option: str, value: object) -> str:
-    return str(url(option, value, ("http", "https"), with_path=True))
+    words, mark, query = value.partition("?") if isinstance(value, str) else (value, "", "")
+    if mark and not fields.matches(r"[A-Za-z0-9._~%:/?@=&+-]{1,1024}", query):
+        raise InvalidInput(option, MISSING, "has a query that is not plain; write it like http://10.50.0.12:9000/verify?rd=https://a.test")
+    return str(url(option, words, ("http", "https"), with_path=True)) + mark + query
 
 
 def _user(option: str, value: object) -> str:
@@ -195,7 +209,7 @@ HEADERS = Kind(_headers, {"type": "dict"})
 USER = Kind(_user, {"type": "str", "no_log": True})
 HEADER_NAME = word(r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}", "is not the name of an HTTP header; correct it")
 TOKEN = word(r"[A-Za-z0-9_.*/+-]{1,128}", "is not a plain word; use letters, digits and _ . * / + -")
-PATH = word(r"(/[A-Za-z0-9._~@%+-]+)+/?|/", "is not a plain path; write it like /api")
+PATH = word(r"(?=.{1,255}$)(?!.*/\.\.?(/|$))(/[A-Za-z0-9._~@%+-]+)+/?|/", "is not a plain path; write it like /api (no . or .. in it)")
 FILE = word(r"(/[A-Za-z0-9@._+-]+)+", "is not the absolute path of a file; write it like /etc/ssl/ca.pem")
 # where a name may point to: a provider of Traefik, but for the ones it keeps to itself
 REFERENCE = word(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(@(?!internal$)[a-z]{2,32})?", "is not the name of something that another "
