@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from contract import edge_traefik, iptables_host, mesh, refusals, world
+from contract import edge_traefik, iptables_host, mesh, refusals, route_refusals, world
 from contract.edge_traefik import DYNAMIC, Backend, Traefik
 from contract.forwarding import IPV6_FORWARDING, SYSCTL_DIR, invoke
 
@@ -83,6 +83,13 @@ def standing_forwards() -> Iterator[None]:
     assert result.get("changed"), result
     yield
     IPV6_FORWARDING.write_text("0")
+
+
+@pytest.fixture(name="standing_routes")
+def routes_that_stand() -> Iterator[None]:
+    """Some routes stand already: none of them may be lost over a refusal."""
+    with route_refusals.standing():
+        yield
 
 
 @pytest.fixture(name="src")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
+import yaml
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.routes import RouteEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
@@ -185,3 +186,9 @@ def fetch(host: str, path: str = "/", secure: bool = False) -> Tuple[int, str]:
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         return answer.status, answer.read().decode().strip()
+
+
+def document(path: Path) -> Dict[str, Any]:
+    """What a file of the directory says."""
+    found: Dict[str, Any] = yaml.safe_load(path.read_text())
+    return found

@@ -108,16 +108,35 @@ BROKEN = {
 }
 
 
+# what any YAML parser sees, so that nobody has to ask Traefik
+CERTAIN = ("broken.yml", ".hidden.yml")
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_of_someone_else_is_told_and_left_alone(traefik: Traefik, name: str) -> None:
-    """Traefik loads nothing at all then: the run fails, says where to look, and leaves the directory as it was."""
+    """Traefik loads nothing at all then: the run fails, names the file, and leaves the directory as it was, at once where it is certain."""
     (DYNAMIC / name).write_text(BROKEN[name])
-    with pytest.raises(VerifyFailed) as caught:
-        run(wait_timeout=1, **entry("web"))
-    assert name in caught.value.message or "journalctl -u traefik" in caught.value.message
-    assert names() == [name] and (DYNAMIC / name).read_text() == BROKEN[name]
+    for dry in (True, False) if name in CERTAIN else (False,):
+        with pytest.raises(StateRefused if name in CERTAIN else VerifyFailed) as caught:
+            run(dry, wait_timeout=1, **entry("web"))
+        assert name in caught.value.message
+        assert names() == [name] and (DYNAMIC / name).read_text() == BROKEN[name]
     (DYNAMIC / name).unlink()
     assert run(**entry("web")).plan.changed
+
+
+def test_what_stands_is_served_beside_a_broken_file(traefik: Traefik, backends: List[Backend]) -> None:
+    """A run that has nothing to change succeeds, and warns of the file by name; one that would fails at once, and nothing is lost."""
+    wanted = entry("web", target_url=backends[0].url)
+    run(**wanted)
+    (DYNAMIC / "broken.yml").write_text(BROKEN["broken.yml"])
+    before = world.files(DYNAMIC)
+    result = tr.module(**wanted)
+    assert not result["changed"] and result["live"] == {"web": "enabled"}, result
+    assert any("broken.yml" in str(warning) for warning in result["warnings"]), result["warnings"]
+    result = tr.module(**{**wanted, "path_prefix": "/x"})
+    assert result["failed"] and "broken.yml" in result["msg"] and world.files(DYNAMIC) == before
+    assert fetch("web.test") == (200, "one")
 
 
 def test_a_router_of_the_same_name_in_another_file_is_told(traefik: Traefik) -> None:

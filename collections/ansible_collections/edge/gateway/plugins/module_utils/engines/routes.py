@@ -98,6 +98,9 @@ class RouteEngine(BaseEngine[Route]):
             if self.static:
                 rules.check_static(item, self.static)
             self._check_references(item)
+            for option, file in rules.transport_files(item):
+                if self.host.mode(file) is None:
+                    raise InvalidInput(option, file, f"of {name} is not there on this host; put the file there first")
         self._preflight(changed, before)
 
     def _check_directory(self, changes: bool) -> None:

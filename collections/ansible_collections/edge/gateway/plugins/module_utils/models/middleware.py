@@ -101,12 +101,21 @@ def _options(option: str, kind: str, value: object) -> Dict[str, Any]:
         raise InvalidInput(option, MISSING, f"has no option and would do nothing; give some of {options.listed(table)}")
     if kind == "basic_auth" and ("users" in found) == ("users_file" in found):
         raise InvalidInput(option, MISSING, "needs users or users_file, one of the two")
+    for names, where in ((("included_content_types", "excluded_content_types"), found),
+                         (("ip_strategy", "request_header_name", "request_host"), found.get("source_criterion", {}))):
+        given = [name for name in names if where.get(name)]
+        if len(given) > 1:
+            place = option if where is found else f"{option}.source_criterion"
+            raise InvalidInput(place, MISSING, f"has both {given[0]} and {given[1]}, which Traefik refuses; leave one of them out")
     return found
 
 
 def in_effect(middleware: Middleware) -> Dict[str, Any]:
-    """The middleware with its preset spelt out."""
+    """The middleware as Traefik is told it: its preset spelt out."""
     headers = middleware.get("headers")
+    if "port" in middleware.get("redirect_scheme", {}):
+        # text to Traefik, which reports it so
+        return {"redirect_scheme": {**middleware["redirect_scheme"], "port": str(middleware["redirect_scheme"]["port"])}}
     if headers is None or "preset" not in headers:
         return middleware
     return {"headers": {**SECURITY_HEADERS, **{name: value for name, value in headers.items() if name != "preset"}}}

@@ -17,6 +17,10 @@ from .target import url
 
 MAX_ENTRIES = 100
 LONGEST_TEXT = 4096
+LONGEST_PATH = 255
+# parts of a path that Traefik takes out of every request
+DOTS = frozenset([".", ".."])
+# of names that a message can hold
 A_FEW = 12
 
 
@@ -176,7 +180,10 @@ def _network(option: str, value: object) -> str:
 
 
 def _url(option: str, value: object) -> str:
-    return str(url(option, value, ("http", "https"), with_path=True))
+    words, mark, query = value.partition("?") if isinstance(value, str) else (value, "", "")
+    if mark and not fields.matches(r"[A-Za-z0-9._~%:/?@=&+-]{1,1024}", query):
+        raise InvalidInput(option, MISSING, "has a query that is not plain; write it like http://10.50.0.12:9000/verify?rd=https://a.test")
+    return str(url(option, words, ("http", "https"), with_path=True)) + mark + query
 
 
 def _user(option: str, value: object) -> str:
@@ -202,7 +209,7 @@ HEADERS = Kind(_headers, {"type": "dict"})
 USER = Kind(_user, {"type": "str", "no_log": True})
 HEADER_NAME = word(r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}", "is not the name of an HTTP header; correct it")
 TOKEN = word(r"[A-Za-z0-9_.*/+-]{1,128}", "is not a plain word; use letters, digits and _ . * / + -")
-PATH = word(r"(/[A-Za-z0-9._~@%+-]+)+/?|/", "is not a plain path; write it like /api")
+PATH = word(r"(?=.{1,255}$)(?!.*/\.\.?(/|$))(/[A-Za-z0-9._~@%+-]+)+/?|/", "is not a plain path; write it like /api (no . or .. in it)")
 FILE = word(r"(/[A-Za-z0-9@._+-]+)+", "is not the absolute path of a file; write it like /etc/ssl/ca.pem")
 # where a name may point to: a provider of Traefik, but for the ones it keeps to itself
 REFERENCE = word(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(@(?!internal$)[a-z]{2,32})?", "is not the name of something that another "

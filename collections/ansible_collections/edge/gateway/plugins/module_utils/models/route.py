@@ -148,6 +148,8 @@ def _check_together(route: Route) -> None:
         raise InvalidInput("hostname", list(names), "names one host twice; keep one of the two")
     if len(route.target_url) > 1 and len({target.startswith("tcp:") for target in route.target_url}) > 1:
         raise InvalidInput("target_url", list(route.target_url), "mixes tcp with HTTP; make two routes")
+    if len(set(route.target_url)) != len(route.target_url):
+        raise InvalidInput("target_url", list(route.target_url), "names one target twice; keep one of the two, and give it more weight")
     if PLAIN_ENTRYPOINT in route.entrypoint:
         _check_plain(route)
     if route.tcp:
@@ -172,6 +174,8 @@ def _check_tcp(route: Route) -> None:
     wrong = next((name for name in HTTP_ONLY if given.get(name) not in (None, "")), None)
     if wrong:
         raise InvalidInput(wrong, given[wrong], "speaks of HTTP requests, which a route with tcp targets does not see; leave it out")
+    if "weight" in route.extras:
+        raise InvalidInput("weight", route.extras["weight"], "is not for tcp targets, which Traefik gives equal shares; leave it out")
     if not all(target.port for target in route.targets):
         raise InvalidInput("target_url", list(route.target_url), "has no port; write it like tcp://10.50.0.12:5432")
     if route.pass_through and (route.certresolver or "tls_options" in route.extras):
@@ -244,6 +248,8 @@ def _path(value: object) -> str:
     if value is None or value in ("", "/"):
         return ""
     path = fields.text("path_prefix", value)
-    if not fields.matches(r"(/[A-Za-z0-9._~-]+)+/?", path):
-        raise InvalidInput("path_prefix", value, "is not a plain path; write it like /api")
+    long = len(path) > options.LONGEST_PATH
+    if long or not fields.matches(r"(/[A-Za-z0-9._~-]+)+/?", path) or options.DOTS.intersection(path.split("/")):
+        raise InvalidInput("path_prefix", value, f"is not a plain path of at most {options.LONGEST_PATH} characters; write it like /api "
+                                                 "(no . or .. between slashes, which Traefik takes out of every request)")
     return path

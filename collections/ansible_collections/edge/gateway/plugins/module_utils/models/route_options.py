@@ -12,7 +12,8 @@ from .options import BOOL, COUNT, DURATION, FILE, HEADERS, HOSTNAME, NUMBER, POR
 
 VERSIONS = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
 CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
-QUERY_PATH = word(r"/[A-Za-z0-9._~@%+/?=&-]{0,255}", "is not a plain path; write it like /health")
+# two slashes would begin the name of another host
+QUERY_PATH = word(r"/(?!/)[A-Za-z0-9._~@%+/?=&-]{0,255}", "is not a plain path; write it like /health")
 COOKIE_NAME = word(r"[A-Za-z0-9_.-]{1,64}", "is not a plain name of a cookie; use letters, digits, '_', '.' and '-'")
 
 HEALTH_CHECK = nested({
@@ -60,7 +61,7 @@ def extras(params: Mapping[str, Any]) -> Dict[str, Any]:
     found = {}
     for name, kind in EXTRAS.items():
         value = params.get(name)
-        if value in (None, {}, []):
+        if value is None or value in ({}, []) and kind.spec["type"] in ("dict", "list"):
             continue
         parsed = kind.parse(name, value)
         if parsed != {} and (name not in USUAL or parsed != USUAL[name]):

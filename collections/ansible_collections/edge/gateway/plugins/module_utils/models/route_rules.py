@@ -17,7 +17,7 @@ from .target import Url, url
 
 # loopback names of Debian's and Red Hat's /etc/hosts, and the metadata services of clouds that have no link-local address
 LOCAL_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata.google.internal"}
-METADATA = {"fd00:ec2::254"}
+METADATA = {"fd00:ec2::254", "100.100.100.200"}
 RESTRICTS = "ip_allow_list"
 
 
@@ -93,7 +93,10 @@ def check_targets(route: Route, own: Iterable[str]) -> None:
     addresses = set(own)
     for option, target in _addressed(route):
         try:
-            local = fields.is_local(ipaddress.ip_address(target.host)) or target.host in {*addresses, *METADATA}
+            address = ipaddress.ip_address(target.host)
+            local = fields.is_local(address) or target.host in {*addresses, *METADATA}
+            if address.is_multicast or target.host == "255.255.255.255":
+                raise InvalidInput(option, str(target), f"of {route.route_id} is the address of many hosts; give the one of a mesh node")
         except ValueError:
             local = target.host in LOCAL_NAMES or target.host.endswith(".localhost")
         if local:
@@ -107,7 +110,16 @@ def _addressed(route: Route) -> Iterator[Tuple[str, Url]]:
     for entry in route.middlewares:
         if "forward_auth" in entry:
             address = entry["forward_auth"]["address"]
-            yield "middlewares.forward_auth.address", url("address", address, ("http", "https"), with_path=True)
+            yield "middlewares.forward_auth.address", url("address", address.partition("?")[0], ("http", "https"), with_path=True)
+
+
+def transport_files(route: Route) -> Iterator[Tuple[str, str]]:
+    """Option and path of the files that Traefik reads to talk to the targets. Of one that is missing it says so in its log alone."""
+    transport = route.extras.get("servers_transport", {})
+    for path in transport.get("root_cas", ()):
+        yield "servers_transport.root_cas", path
+    for pair in transport.get("certificates", ()):
+        yield from ((f"servers_transport.certificates.{name}", path) for name, path in sorted(pair.items()))
 
 
 class Static(NamedTuple):

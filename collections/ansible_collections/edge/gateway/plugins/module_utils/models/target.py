@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Tuple
 
-from ..errors import InvalidInput
+from ..errors import MISSING, InvalidInput
 from . import fields
 
 # of tcp there is none: 0, so that a URL without a port can be told
@@ -55,7 +55,8 @@ def url(option: str, value: object, schemes: Tuple[str, ...], with_path: bool = 
     words = fields.text(option, value)
     found = re.fullmatch(r"([a-z0-9]+)://([^/@?#\s]+)(/[A-Za-z0-9._~/-]*)?", words) if words.isprintable() else None
     if found is None or found.group(1) not in schemes:
-        raise InvalidInput(option, value, f"is not a URL of {' or '.join(schemes)}; write it like "
+        # before an @ stands a password, as a rule
+        raise InvalidInput(option, MISSING if "@" in words else value, f"is not a URL of {' or '.join(schemes)}; write it like "
                                           f"{schemes[0]}://10.50.0.12:8080 (no user, no query)")
     scheme, where, path = found.group(1), found.group(2), (found.group(3) or "").rstrip("/")
     if path and not with_path:
