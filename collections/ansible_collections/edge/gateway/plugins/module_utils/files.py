@@ -1,15 +1,20 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How files are read by thousands, and how they get into place: written under a name that nobody reads, made durable, then renamed.
+"""How files are read by thousands, how they get into place (under a name that nobody reads, made durable, then renamed), and locked.
 
 For :class:`..host.Host` alone.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import time
 from typing import Iterable, Iterator, Optional, Tuple
+
+from .errors import Busy, StateRefused
 
 READ_SIZE = 64 * 1024
 PREFIX = ".edge-gateway-"
@@ -71,3 +76,29 @@ def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool) -> st
         os.unlink(name, dir_fd=directory)
         raise
     return name
+
+
+@contextlib.contextmanager
+def locked(path: str, wait: float) -> Iterator[int]:
+    """Hold a lock file, whose descriptor it is; the kernel frees it when the process dies, however it dies.
+
+    Args:
+        wait: seconds until it counts as busy.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise StateRefused(f"{path} cannot be opened ({problem.strerror}); remove it and run again", path) from None
+    try:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Busy(f"another run has held {path} for {wait:.0f} seconds; wait for it to end and run again", path) from None
+                time.sleep(0.05)
+        yield fd
+    finally:
+        os.close(fd)

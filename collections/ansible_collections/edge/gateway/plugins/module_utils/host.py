@@ -9,7 +9,6 @@ Only engines call it. ``AnsibleModule.atomic_move`` is not used: it widens modes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import os
 import shutil
@@ -17,12 +16,11 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
-from .files import READ_SIZE, flush, read_many, stage, sweep
+from .errors import CommandFailed, GatewayError, MissingTool, StateRefused
+from .files import READ_SIZE, flush, locked, read_many, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
@@ -272,27 +270,12 @@ class Host:
     def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:
         """Hold the host-wide lock; the kernel frees it when the process dies, however it dies."""
         self.make_directory(os.path.dirname(LOCK_FILE))
-        try:
-            fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise StateRefused(f"{LOCK_FILE} cannot be opened ({problem.strerror}); remove it and run again",
-                               LOCK_FILE) from None
-        try:
-            deadline = time.monotonic() + wait
-            while True:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Busy(f"another run has held {LOCK_FILE} for {wait:.0f} seconds; "
-                                   "wait for it to end and run again", LOCK_FILE) from None
-                    time.sleep(0.05)
+        with locked(LOCK_FILE, wait) as fd:
             self._lock_fd = fd
-            yield
-        finally:
-            self._lock_fd = None
-            os.close(fd)
+            try:
+                yield
+            finally:
+                self._lock_fd = None
 
 
 def first_line(text: str) -> str:
