@@ -79,9 +79,8 @@ def many(kind: Kind, most: int = MAX_ENTRIES) -> Kind:
     def parse(option: str, value: object) -> List[Any]:
         return [kind.parse(option, entry) for entry in several(option, value, most)]
 
-    inner = {"options": kind.spec["options"]} if "options" in kind.spec else {}
-    secret = {"no_log": True} if kind.spec.get("no_log") else {}
-    return Kind(parse, {"type": "list", "elements": kind.spec["type"], **inner, **secret})
+    rest = {name: value for name, value in kind.spec.items() if name != "type"}
+    return Kind(parse, {"type": "list", "elements": kind.spec["type"], **rest})
 
 
 def several(option: str, value: object, most: int = MAX_ENTRIES) -> Sequence[Any]:
