@@ -52,7 +52,7 @@ def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The routes and what Traefik says of them."""
     engine = RouteEngine(Host(), params["dynamic_dir"], TraefikApi(url("api_url", params["api_url"], ("http", "https"))), 0)
     routes = engine.load()
-    return {"changed": False, "routes": [item.as_dict() for _name, item in sorted(routes.items())], "live": engine.live(routes)}
+    return {"changed": False, "routes": [item.shown() for _name, item in sorted(routes.items())], "live": engine.live(routes)}
 
 
 def main() -> None:
