@@ -67,10 +67,10 @@ def backends(*names: str) -> Iterator[List[Backend]]:
 class Traefik:
     """A running Traefik."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, static: str = STATIC) -> None:
         self.folder = folder
         self.command = [str(unpacked(folder)), f"--configfile={folder}/traefik.yml"]
-        (folder / "traefik.yml").write_text(STATIC)
+        (folder / "traefik.yml").write_text(static)
         DYNAMIC.mkdir(mode=0o750, exist_ok=True)
         self.start()
 
@@ -97,15 +97,21 @@ class Traefik:
         self.wait_for(served or [])
 
     @staticmethod
-    def routers() -> List[str] | None:
+    def reported(kind: str) -> Dict[str, Dict[str, Any]]:
+        """What the API reports of the file provider: ``http/routers`` or another kind, by name."""
+        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/api/{kind}?per_page=100000")
+            found = json.loads(connection.getresponse().read())
+        return {item["name"]: item for item in found if item["provider"] == "file"}
+
+    @classmethod
+    def routers(cls) -> List[str] | None:
         """Names of the file provider's routers, None while the API does not answer."""
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=5)
-            connection.request("GET", "/api/http/routers?per_page=1000")
-            document = json.loads(connection.getresponse().read())
+            return sorted(name.split("@")[0] for name in cls.reported("http/routers"))
         except (OSError, ValueError):
             return None
-        return sorted(item["name"].split("@")[0] for item in document if item["provider"] == "file")
 
     def wait_for(self, names: Sequence[str]) -> None:
         """Until exactly these routers are there."""
@@ -131,9 +137,9 @@ def unpacked(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def started(folder: Path) -> Iterator[Traefik]:
+def started(folder: Path, static: str = STATIC) -> Iterator[Traefik]:
     """Traefik for a while."""
-    traefik = Traefik(folder)
+    traefik = Traefik(folder, static)
     try:
         yield traefik
     finally:

@@ -157,6 +157,7 @@ def _combinations() -> Iterator[Case]:
     yield "certresolver", {**TCP, "passthrough": True, "certresolver": "le"}
     yield "tls_options", {**TCP, "passthrough": True, "tls_options": {"min_version": "VersionTLS13"}}
     yield "tls_options", {"tls_options": {"name": "mine", "min_version": "VersionTLS13"}}
+    yield "headers", holding("middlewares.headers", {"frame_deny": False, "sts_seconds": 0})
     yield "source_criterion", holding("middlewares.rate_limit.source_criterion", {"request_host": True, "request_header_name": "X-Key"})
     yield "compress", holding("middlewares.compress", {"included_content_types": ["text/html"], "excluded_content_types": ["image/png"]})
 
@@ -196,6 +197,7 @@ def _nested() -> Iterator[Case]:
     yield from at("tls_options.cipher_suites", "", many=True)
     yield from at("tls_options.curve_preferences", "", many=True)
     yield from at("tls_options.client_auth.client_auth_type", "require", "")
+    yield "ca_files", suited("tls_options", holding("tls_options.client_auth.client_auth_type", "RequireAndVerifyClientCert"))
     yield from at("middlewares.compress.encodings", ["gzip", "lzma"])
     yield from at("middlewares.headers.access_control_allow_origin_list", ["https://a.test\n"])
 

@@ -24,7 +24,7 @@ AWKWARD = ["yes", "1e3", "0x1f", "null", "~", "2024-01-01", "=", "<<", "!tag x",
            "1_000", "007", "0", "a" * 300, "$1", "${x}", "%{x}",
            "default-src 'self'; img-src *", 'a="b"', "<a>", "&amp;", "a'b\"c\\d"]
 HEADERS: List[Any] = [{"X-Real": value} for value in AWKWARD] + [
-    {"X-One": "1", "X-Gone": ""}, {"X-Gone": ""}, {"123": "a"}, {"yes": "no", "X-Null": "null"}, {"X_y.z~!#$%&'*+-^`|": "a"}]
+    {"X-One": "1", "X-Gone": ""}, {"X-Gone": ""}, {"123": "a"}, {"yes": "no", "X-Null": "null"}, {"X_y.z~!#$%&'*+-^|": "a"}]
 DURATIONS = ["1s", "30s", "500ms", "1m", "1m30s", "2h"]
 NETWORKS = [["127.0.0.1/32"], ["203.0.113.0/24", "2001:db8::/32"], ["198.51.100.7"], ["0.0.0.0/0", "::/0"]]
 NAMES = [["X-One"], ["X-One", "Content-Type"]]
@@ -54,7 +54,7 @@ VALUES: Dict[str, List[Any]] = {
     "middlewares.forward_auth.tls.ca": [str(FILES / "cert.pem")], "middlewares.forward_auth.tls.cert": [str(FILES / "cert.pem")],
     "middlewares.forward_auth.tls.key": [str(FILES / "key.pem")],
     "middlewares.ip_allow_list.source_range": NETWORKS, "middlewares.ip_allow_list.reject_status_code": [404, 401],
-    "middlewares.rate_limit.period": DURATIONS, "middlewares.retry.initial_interval": ["100ms", "1s"],
+    "middlewares.rate_limit.period": DURATIONS, "middlewares.retry.attempts": [1, 5], "middlewares.retry.initial_interval": ["100ms", "1s"],
     "middlewares.compress.excluded_content_types": [["text/event-stream"], ["image/png", "image/jpeg"]],
     "middlewares.compress.included_content_types": [["text/html"], ["application/json", "text/plain"]],
     "middlewares.circuit_breaker.expression": [

@@ -167,6 +167,15 @@ def test_where_a_name_points(found: List[str], own: List[str], shown: str) -> No
     assert shown in words and bool(words) == bool(shown)
 
 
+@pytest.mark.parametrize(("version", "old"), [
+    ("3.6.15", True), ("v3.6.0", True), ("2.11.3", True), ("3.7.0", False), ("3.7.15", False), ("3.10.1", False), ("4.0.0-rc1", False),
+    ("dev", False),
+])
+def test_versions_without_wildcards(version: str, old: bool) -> None:
+    """A version that is unknown is trusted."""
+    assert route_rules.knows_no_wildcards(version) == old
+
+
 def test_public_addresses() -> None:
     """Those behind address translation are nobody's name's target."""
     assert route_rules.public(["10.0.0.1", "8.8.8.8", "fd00::1", "2606:4700::1", "127.0.0.1"]) == {"8.8.8.8", "2606:4700::1"}

@@ -27,7 +27,7 @@ options:
     type: str
   hostname: &hostname
     description:
-      - Host names that the route serves, exact or like C(*.example.com).
+      - Host names that the route serves, exact or like C(*.example.com), which stands for one label and needs Traefik 3.7 or later.
       - International names are accepted and stored as A-labels.
     type: list
     elements: str

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set
 
@@ -101,6 +102,7 @@ class RouteEngine(BaseEngine[Route]):
             for option, file in rules.transport_files(item):
                 if self.host.mode(file) is None:
                     raise InvalidInput(option, file, f"of {name} is not there on this host; put the file there first")
+        self._check_version(changed)
         self._preflight(changed, before)
 
     def _check_directory(self, changes: bool) -> None:
@@ -146,6 +148,16 @@ class RouteEngine(BaseEngine[Route]):
             unclear = provider != "file" or any(file.opaque for file in self.directory.foreign.values())
             if not lent and not unclear:
                 raise rules.missing_reference(item, option, kind, name)
+
+    def _check_version(self, changed: Routes) -> None:
+        """Refuse wildcards where Traefik would take them for names that nobody asks for, and report them enabled."""
+        wild = next(((name, item.route_id) for item in changed.values() for name in item.hostname if name.startswith("*.")), None)
+        if wild and self.api:
+            with contextlib.suppress(Unreachable):      # told later, when it has to answer
+                version = self.api.version()
+                if rules.knows_no_wildcards(version):
+                    raise InvalidInput("hostname", wild[0], f"of {wild[1]} is a wildcard, which Traefik {version} does not know; "
+                                                            "upgrade it to 3.7 (edge_gateway_traefik_version), or give exact names")
 
     def _preflight(self, changed: Routes, before: Routes) -> None:
         """Warn of names that do not point here: the authority would not reach the edge by them."""

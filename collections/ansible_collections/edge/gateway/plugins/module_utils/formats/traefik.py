@@ -70,8 +70,8 @@ def holds(found: object, wanted: object) -> bool:
             holds(found.get(name), value) or value == {} and name not in found for name, value in wanted.items())
     if isinstance(wanted, list):
         return isinstance(found, list) and len(found) == len(wanted) and all(map(holds, found, wanted))
-    # false, zero and empty are what Traefik leaves out
-    return found == wanted or found is None and not wanted
+    # false, zero and empty are what Traefik leaves out, and of a router that it refuses the provider in references
+    return found == wanted or found is None and not wanted or isinstance(wanted, str) and f"{found}@file" == wanted
 
 
 def _qualified(entry: Config) -> Config:
@@ -207,8 +207,7 @@ def rule(route: Route) -> str:
 
 
 def _host(matcher: str, name: str) -> str:
-    if name.startswith("*."):
-        return f"{matcher}Regexp(`^[^.]+{re.escape(name[1:])}$`)"
+    # a wildcard too: of HostRegexp Traefik knows no domain, so that it gives such a host neither options of TLS nor a certificate
     return f"{matcher}(`{name}`)"
 
 

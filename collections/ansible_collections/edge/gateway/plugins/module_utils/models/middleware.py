@@ -99,7 +99,8 @@ def parse(option: str, value: object, tcp: bool) -> Middleware:
 def _options(option: str, kind: str, value: object) -> Dict[str, Any]:
     table, needed = TABLES[kind]
     found = options.parse_table(option, value, table, needed)
-    if not found and kind not in EMPTY_MAKES_SENSE:
+    # Traefik turns off a route with headers of which none is set
+    if not found and kind not in EMPTY_MAKES_SENSE or kind == "headers" and not any(found.values()):
         raise InvalidInput(option, MISSING, f"has no option and would do nothing; give some of {options.listed(table)}")
     if kind == "basic_auth" and ("users" in found) == ("users_file" in found):
         raise InvalidInput(option, MISSING, "needs users or users_file, one of the two")

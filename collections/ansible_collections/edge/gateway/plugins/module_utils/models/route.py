@@ -196,6 +196,10 @@ def _check_extras(route: Route) -> None:
     if "name" in tls and len(tls) > 1:
         raise InvalidInput("tls_options.name", tls["name"], "cannot go with other options of TLS; give the name of some that exist, "
                                                             "or the options")
+    auth = tls.get("client_auth", {})
+    if "Verify" in auth.get("client_auth_type", "") and "ca_files" not in auth:
+        raise InvalidInput("tls_options.client_auth.ca_files", MISSING, f"is missing; {auth['client_auth_type']} needs an authority to "
+                                                                        "verify certificates with")
     low, high = tls.get("min_version", ""), tls.get("max_version", "")
     if low and high and low > high:
         raise InvalidInput("tls_options.max_version", high, f"is below min_version {low}; exchange them")

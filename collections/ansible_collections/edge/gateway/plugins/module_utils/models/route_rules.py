@@ -157,6 +157,12 @@ def check_static(route: Route, static: Static) -> None:
                            "correct it, or add it to edge_gateway_certificate_resolvers")
 
 
+def knows_no_wildcards(version: str) -> bool:
+    """Whether that version of Traefik takes the rule of a wildcard for an exact name (seen with 3.6; 3.7 knows them)."""
+    found = fields.found(r"^v?([0-9]+)\.([0-9]+)", version)
+    return bool(found) and tuple(map(int, found[0])) < (3, 7)
+
+
 def ordered_from_outside(route: Route, static: Optional[Static]) -> bool:
     """Whether the authority has to reach this edge by the route's names before it issues the certificate."""
     return bool(route.certresolver) and (static is None or static.resolvers.get(route.certresolver) != "dns")
