@@ -30,7 +30,7 @@ PREINSTALLED = (
 )
 POOL_PACKAGES = (
     *("wireguard-tools", "nftables", "iptables", "jq", "curl", "socat", "netcat-openbsd"),
-    *("rsyslog", "logrotate", "ufw", "firewalld"),
+    *("rsyslog", "logrotate", "ufw", "firewalld", "pebble"),
 )
 # apt-daily would hold dpkg's lock at a moment of its own choice; the others have nothing to do in a container
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
