@@ -121,13 +121,26 @@ def _router(route: Route, name: str) -> Config:
 def _router_tls(route: Route) -> Config:
     if route.pass_through:
         return {"passthrough": True}
-    tls: Config = {"certResolver": route.certresolver} if route.certresolver else {}
+    tls = _certificate(route) if route.certresolver else {}
     options = route.extras.get("tls_options") if route.extras else None
     if options:
         own = _own_tls(route)
         tls["options"] = tls_name(own) if own else options[REFERENCE]
     # never an empty map; the default certificate is served unless a resolver is named
     return tls or {"options": "default"}
+
+
+def _certificate(route: Route) -> Config:
+    """The resolver, and what it is to order where Traefik cannot tell: it finds names in Host(), but none in HostRegexp()."""
+    if not any(map(_is_wildcard, route.hostname)):
+        return {"certResolver": route.certresolver}
+    # an order for a name and for the wildcard that covers it is refused
+    main, *others = [name for name in route.hostname if _is_wildcard(name) or "*." + name.partition(".")[2] not in route.hostname]
+    return {"certResolver": route.certresolver, "domains": [{"main": main, **({"sans": others} if others else {})}]}
+
+
+def _is_wildcard(name: str) -> bool:
+    return name.startswith("*.")
 
 
 def _own_tls(route: Route) -> Config:
@@ -198,7 +211,7 @@ def rule(route: Route) -> str:
 
 
 def _host(matcher: str, name: str) -> str:
-    if name.startswith("*."):
+    if _is_wildcard(name):
         return f"{matcher}Regexp(`^[^.]+{re.escape(name[1:])}$`)"
     return f"{matcher}(`{name}`)"
 
@@ -215,7 +228,7 @@ def priority(route: Route) -> Optional[int]:
     """
     if "priority" in route.extras:
         return int(route.extras["priority"])
-    if any(name.startswith("*.") for name in route.hostname):
+    if any(map(_is_wildcard, route.hostname)):
         return min(1 + route.path_prefix.count("/"), SHORTEST_RULE - 1)
     if len(route.hostname) == 1:
         return None
