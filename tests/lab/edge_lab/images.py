@@ -29,7 +29,7 @@ PREINSTALLED = (
     *("openssh-server", "sudo", "cron", "less", "ca-certificates", "python3", "python3-apt", "wireguard-go"),
 )
 POOL_PACKAGES = (
-    *("wireguard-tools", "nftables", "iptables", "jq", "curl", "socat", "netcat-openbsd", "python3-yaml"),
+    *("wireguard-tools", "nftables", "iptables", "jq", "curl", "socat", "netcat-openbsd", "python3-yaml", "pebble"),
     *("rsyslog", "logrotate", "ufw", "firewalld"),
 )
 # apt-daily would hold dpkg's lock at a moment of its own choice; the others have nothing to do in a container

@@ -59,6 +59,7 @@ options:
   certresolver: &certresolver
     description:
       - Traefik's certificate resolver. The default certificate is served when left out.
+      - Certificate authorities issue for a wildcard only by a DNS challenge.
       - A warning says when a host name does not point at this edge, so that a certificate cannot be issued.
     type: str
     default: ''

@@ -133,8 +133,7 @@ def _router_tls(route: Route) -> Config:
 def _resolver(route: Route) -> Config:
     if not any(name.startswith("*.") for name in route.hostname):
         return {"certResolver": route.certresolver}
-    # Traefik takes the names to order from Host(), and finds none in HostRegexp(). A name and a wildcard that covers
-    # it are refused in one order
+    # Traefik would order all names of the rule at once, and an order for a name and for a wildcard that covers it is refused
     main, *others = [name for name in route.hostname if name.startswith("*.") or "*." + name.partition(".")[2] not in route.hostname]
     return {"certResolver": route.certresolver, "domains": [{"main": main, **({"sans": others} if others else {})}]}
 
