@@ -8,6 +8,7 @@ import re
 
 import pytest
 from outside import DEFAULT_ISSUER, eventually, journal, shown, status
+from reports import certificate, module
 from testinfra.host import Host
 
 REFUSAL = re.compile(
@@ -43,4 +44,26 @@ def test_the_journal_holds_the_reason(edge: Host, name: str) -> None:
     assert REASONS[name] in refusal["reason"]
 
 
-# What traefik_route_info and gateway_health tell of these two belongs here: the default certificate, and the reason.
+@pytest.mark.parametrize("name", REASONS)
+def test_the_routes_report_holds_the_reason(name: str) -> None:
+    """No issuer, and what the server said, without looking into a journal."""
+    eventually(f"a reason for {name}", lambda: certificate(f"{name}.edge.test")["reason"] != "")
+    found = certificate(f"{name}.edge.test")
+    assert found["issuer"] == "" and REASONS[name].rstrip(" :") in found["reason"]
+
+
+def test_health_names_the_first_and_the_reason() -> None:
+    """The edge serves, so it has not failed; but somebody has to look."""
+    health = module("gateway_health")
+    part = health["parts"]["certificates"]
+    assert (health["status"], part["status"]) == ("degraded", "degraded")
+    assert "none for blocked.edge.test (and 1 more): " in part["message"] and "rejectedIdentifier" in part["message"]
+
+
+def test_a_run_that_waits_for_the_certificate_fails_with_the_reason() -> None:
+    """In one sentence; the route stays as it is."""
+    target = module("traefik_route_info")["details"]["blocked"]["servers"]
+    result = module("traefik_route", "route_id=blocked hostname=blocked.edge.test certresolver=byhttp wait_certificate=1 "
+                                     f"target_url={next(iter(target))}")
+    assert result["failed"] and "blocked.edge.test has no certificate after 1 seconds" in result["msg"]
+    assert "rejectedIdentifier" in result["msg"] and module("traefik_route_info")["live"]["blocked"] == "enabled"

@@ -14,6 +14,7 @@ from functools import partial
 
 import pytest
 from outside import FETCH_ROOT, ISSUER, Certificate, eventually, is_trusted, journal, shown
+from reports import certificate
 from testinfra.host import Host
 
 DUE = ("http.edge.test", "dns.edge.test")
@@ -51,6 +52,14 @@ def test_a_certificate_that_is_due_is_renewed_and_served(story: Story, client: H
     assert story.after[name].serial != story.before[name].serial
     assert story.after[name].names == story.before[name].names
     assert is_trusted(client, name)
+
+
+@pytest.mark.parametrize("name", DUE)
+def test_the_report_tells_of_the_new_certificate(story: Story, name: str) -> None:
+    """Issuer, names, serial number and time are those of the one that is served now."""
+    found = certificate(name)
+    assert found["serial"] == str(int(story.after[name].serial, 16)) and set(found["names"]) == story.after[name].names
+    assert found["issuer"].startswith("Pebble") and 18 <= found["days_left"] <= 20 and found["reason"] == ""
 
 
 def test_a_certificate_that_is_not_due_stays(story: Story, client: Host) -> None:
