@@ -15,7 +15,7 @@ from ansible_collections.edge.gateway.plugins.module_utils import host
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.config_files import ConfigFileEngine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, StateRefused
-from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import ConfigFile, edit_of
+from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import ConfigFile, Wish
 from unit.samples import one_sentence, refusal
 
 GOOD: Dict[str, Any] = {"path": "/etc/x", "mode": "0644", "content": "a\n"}
@@ -35,7 +35,7 @@ def test_refused(changes: Dict[str, Any]) -> None:
 
 def test_one_path_twice_is_refused() -> None:
     """Whichever came last would win."""
-    refusal(edit_of, {"directories": [{"path": "/etc/x", "mode": "0755"}], "files": [GOOD]})
+    refusal(Wish.parse, {"directories": [{"path": "/etc/x", "mode": "0755"}], "files": [GOOD]})
 
 
 @pytest.fixture(name="place")
@@ -47,13 +47,13 @@ def a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield place
 
 
-def run(params: Dict[str, List[Dict[str, Any]]], dry_run: bool = False) -> Outcome[ConfigFile]:
+def run(params: Dict[str, List[Any]], dry_run: bool = False) -> Outcome[ConfigFile]:
     """What the module does."""
-    edit = edit_of({"directories": [], "files": [], **params})
-    return converge(ConfigFileEngine(host.Host(), sorted(edit({}))), edit, dry_run)
+    wish = Wish.parse({"directories": [], "files": [], **params})
+    return converge(ConfigFileEngine(host.Host(), wish), wish.edit, dry_run)
 
 
-def walk(params: Dict[str, List[Dict[str, Any]]]) -> Dict[str, Any]:
+def walk(params: Dict[str, List[Any]]) -> Dict[str, Any]:
     """Predict, do, and do again: the same report, and nothing left to do."""
     predicted = run(params, dry_run=True).as_dict()
     real = run(params).as_dict()
@@ -61,7 +61,7 @@ def walk(params: Dict[str, List[Dict[str, Any]]]) -> Dict[str, Any]:
     return real
 
 
-def wanted(place: Path, text: str = "a = 1\n", mode: str = "0644", group: str = "root") -> Dict[str, List[Dict[str, Any]]]:
+def wanted(place: Path, text: str = "a = 1\n", mode: str = "0644", group: str = "root") -> Dict[str, List[Any]]:
     """A directory and a file in it."""
     return {"directories": [{"path": f"{place}/d", "mode": "0750", "group": group}],
             "files": [{"path": f"{place}/d/f", "mode": mode, "content": text, "group": group}]}

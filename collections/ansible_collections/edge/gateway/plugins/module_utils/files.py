@@ -9,12 +9,22 @@ For :class:`..host.Host` alone.
 from __future__ import annotations
 
 import os
+import stat
 from typing import Iterable, Iterator, Optional, Tuple
 
 READ_SIZE = 64 * 1024
 PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 SUFFIX = ".tmp"
+
+
+def read_through(path: str, most: int) -> Optional[bytes]:
+    """Content of a regular file, through links, at the most so much; None when there is nothing that can be read."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
+            return stream.read(most) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except OSError:
+        return None
 
 
 def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:
