@@ -8,6 +8,7 @@ For :class:`..host.Host` alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import Iterable, Iterator, Optional, Tuple
@@ -16,6 +17,18 @@ READ_SIZE = 64 * 1024
 PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def private(text: str) -> Iterator[str]:
+    """Path of a file in memory that this process alone can open, for a while."""
+    fd = os.memfd_create("edge-gateway", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "w", encoding="utf-8", closefd=False) as stream:
+            stream.write(text)
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
 
 
 def read_through(path: str, most: int) -> Optional[bytes]:

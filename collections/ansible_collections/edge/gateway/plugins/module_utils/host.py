@@ -18,11 +18,11 @@ import stat
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import processes
 from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused, first_line
-from .files import READ_SIZE, flush, read_many, read_through, stage, sweep
+from .files import READ_SIZE, flush, private, read_many, read_through, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
@@ -109,6 +109,10 @@ class Host:
     def read_many(self, directory: str, names: Iterable[str]) -> Iterator[Tuple[str, Optional[bytes]]]:
         """Names and contents of regular files in one directory, thousands of them; None for one that is gone or cannot be read."""
         return read_many(directory, names, MAX_FILE)
+
+    def private_file(self, text: str) -> ContextManager[str]:
+        """A file for a library that takes nothing but a path; it is never on a disk, and no one else can open it."""
+        return private(text)
 
     def resolve(self, name: str) -> str:
         """First address of a host name."""

@@ -19,6 +19,7 @@ class ConfigFileEngine(BaseEngine[ConfigFile]):
 
     def __init__(self, host: Host, wish: Wish) -> None:
         super().__init__(host)
+        self.wish = wish
         self.paths = sorted({*wish.wanted, *wish.absent})
         self.secret = {path for path, item in wish.wanted.items() if item.secret}
 

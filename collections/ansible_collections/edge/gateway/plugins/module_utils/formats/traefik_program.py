@@ -10,8 +10,9 @@ from typing import Iterable, List
 
 REASON_LENGTH = 300
 _VERSION = re.compile(r"^Version: +v?([0-9][0-9A-Za-z.+-]{0,40})$", re.ASCII | re.MULTILINE)
-_PROBLEM = re.compile(r"^\S+ (?:ERR|FTL) (.*)$")
-_QUOTED = re.compile(r'\berror="((?:[^"\\]|\\.)*)"')
+# as text, or as JSON as long as the configuration of the log is not read
+_PROBLEM = re.compile(r'^\S+ (?:ERR|FTL) (.*)$|^(\{"level":"(?:error|fatal)",.*)$')
+_QUOTED = re.compile(r'\berror"?[=:]"((?:[^"\\]|\\.)*)"')
 _PLAIN = re.compile(r"\berror=(\S+)")
 
 
@@ -27,7 +28,7 @@ def reason(lines: List[str], secrets: Iterable[str] = ()) -> str:
     Args:
         secrets: what must not be repeated, should it stand there.
     """
-    problems = [found.group(1) for line in lines for found in [_PROBLEM.match(line)] if found]
+    problems = [found.group(1) or found.group(2) for line in lines for found in [_PROBLEM.match(line)] if found]
     words = _error_of(problems[-1]) if problems else next((line for line in reversed(lines) if line.strip()), "")
     # the longest first: one may be a part of another
     for secret in sorted(secrets, key=len, reverse=True):
