@@ -114,3 +114,39 @@ def test_links_and_swapped_kinds_are_refused(place: Path) -> None:
     with pytest.raises(StateRefused):
         run(wanted(place))
     assert list((place / "real").iterdir()) == [] and (place / "d").read_text() == "a file"
+
+
+SECRET = "TOKEN=s3cret-value\nOTHER=1\n"
+
+
+def secret(place: Path, text: str = SECRET) -> Dict[str, List[Any]]:
+    """A file that must not be shown."""
+    return {"files": [{"path": f"{place}/env", "mode": "0600", "secret_content": text}]}
+
+
+def test_a_secret_is_written_and_never_shown(place: Path) -> None:
+    """Neither what stood there nor what comes; a diff still shows that something changes."""
+    added = walk(secret(place))
+    assert (place / "env").read_text() == SECRET and stat.S_IMODE((place / "env").stat().st_mode) == 0o600
+    assert "file 0600 root:root\n  (2 secret lines, sha256 " in added["diff"]["after"]
+    changed = walk(secret(place, "TOKEN=another\n"))
+    assert changed["updated"] == [f"{place}/env"] and changed["diff"]["before"] != changed["diff"]["after"]
+    for words in (str(added), str(changed), repr(ConfigFile.parse(secret(place)["files"][0]))):
+        assert "s3cret" not in words and "another" not in words
+
+
+@pytest.mark.parametrize("contents", [{}, {"content": "a", "secret_content": "b"}])
+def test_a_file_has_one_content(contents: Dict[str, str]) -> None:
+    """Not none, and not two."""
+    said = refusal(Wish.parse, {"directories": [], "files": [{"path": "/etc/x", "mode": "0644", **contents}]})
+    assert "files[0]." in said and "content" in said
+
+
+def test_a_file_can_be_absent(place: Path) -> None:
+    """What is named so goes; what is not there stays away."""
+    walk(secret(place))
+    gone = walk({"absent": [f"{place}/env", f"{place}/never"]})
+    assert gone["removed"] == [f"{place}/env"] and list(place.iterdir()) == []
+    assert "s3cret" not in str(walk(secret(place)))
+    refusal(Wish.parse, {"directories": [], **secret(place), "absent": [f"{place}/env"]})
+    refusal(Wish.parse, {"directories": [], "files": [], "absent": ["../x"]})
