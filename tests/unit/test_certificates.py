@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import datetime
 import stat
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils import host
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
-from ansible_collections.edge.gateway.plugins.module_utils.engines import certificates as engine_module
 from ansible_collections.edge.gateway.plugins.module_utils.engines.certificates import CertificateEngine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput
 from ansible_collections.edge.gateway.plugins.module_utils.formats import pem
@@ -155,6 +155,6 @@ def test_one_that_expires_in_its_place_is_a_warning(place: Path, monkeypatch: py
     entry = {"name": "one", **ONE}
     walk(place, entry)
     later = (NOW + 60 * DAY).timestamp()
-    monkeypatch.setattr(engine_module.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     outcome = run(place, entry)
     assert not outcome.plan.changed and "certificate one has expired" in outcome.warnings[0]

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils import host as host_module
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
-from ansible_collections.edge.gateway.plugins.module_utils.engines import traefik_service, unit
-from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import Reported, TraefikApi
+from ansible_collections.edge.gateway.plugins.module_utils.engines import traefik_service
+from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_service import ServiceOptions, TraefikServiceEngine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, StateRefused, Unreachable, VerifyFailed
-from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik import Router
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
 from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import ConfigFile, Wish
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
@@ -31,23 +30,23 @@ class PlayedHost(Host):
 
     def __init__(self, place: Path) -> None:
         self.place, self.unit_file = place, place / "traefik.service"
-        self.active, self.at_boot, self.started, self.runs = False, False, 0.0, ""
+        self.active, self.at_boot, self.started, self.process = False, False, 0.0, ""
         self.commands: List[str] = []
 
-    def program(self, version: str) -> str:
+    def installed(self, version: str) -> str:
         """Where a version is installed."""
         return str(self.place / "versions" / version / "traefik")
 
     def install(self, version: str) -> None:
         """Install one."""
-        path = Path(self.program(version))
+        path = Path(self.installed(version))
         path.parent.mkdir(parents=True)
         path.touch(mode=0o755)
 
     @property
     def version(self) -> str:
         """The version that runs."""
-        return Path(self.runs).parent.name
+        return Path(self.process).parent.name
 
     def run(self, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
         """What systemd, the journal and the programs answer."""
@@ -69,7 +68,7 @@ class PlayedHost(Host):
                        f"ExecMainStartTimestampMonotonic={int(self.started * 1e6)}\nResult=success\nInvocationID=1\n")
         if verb == "restart":
             time.sleep(0.01)
-            self.runs = self.unit_file.read_text().partition("ExecStart=")[2].split()[0]
+            self.process = self.unit_file.read_text().partition("ExecStart=")[2].split()[0]
             self.active, self.started = self.version != ENDS, time.clock_gettime(time.CLOCK_MONOTONIC)
             return (0 if self.active else 1), ""
         if verb in ("enable", "disable"):
@@ -78,9 +77,13 @@ class PlayedHost(Host):
             self.active = False
         return 0, ""
 
-    def read(self, path: str, own: bool = False) -> Optional[bytes]:
-        """Files, and the command line of the process."""
-        return self.runs.encode() + b"\0--flag\0" if path == "/proc/7/cmdline" else super().read(path, own)
+    def program(self, pid: int) -> str:
+        """What the process runs."""
+        return self.process
+
+    def runs(self, pid: int, program: str) -> bool:
+        """Whether it is this."""
+        return self.process == program
 
     def mode(self, path: str) -> Any:
         """As if systemd ran here."""
@@ -100,13 +103,15 @@ class PlayedApi(TraefikApi):
             raise Unreachable("it does not answer", "api_url")
         return self.host.version
 
-    def routers(self) -> Dict[str, Reported]:
+    def entries(self, path: str) -> List[Dict[str, Any]]:
         """One version has lost a router; another one was never fine."""
         self.version()
+        if path != "/api/http/routers":
+            return []
         names = {"a": "enabled", "b": "enabled", "c": "disabled"}
         if self.host.version == FORGETFUL:
             del names["b"]
-        return {name: Reported(Router("", (), "", ""), status, ()) for name, status in names.items()}
+        return [{"name": f"{name}@file", "provider": "file", "status": status} for name, status in names.items()]
 
 
 @pytest.fixture(name="host")
@@ -123,7 +128,7 @@ def a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedHo
 
 def run(host: PlayedHost, version: str, dry: bool = False, *, token: str = TOKEN, binary: str = "") -> Outcome[ConfigFile]:
     """What the module does for one version."""
-    binary = binary or host.program(version)
+    binary = binary or host.installed(version)
     files = [{"path": str(host.unit_file), "mode": "0644", "content": f"[Service]\nExecStart={binary} --flag\n"},
              {"path": f"{host.place}/env", "mode": "0600", "secret_content": f'TOKEN="{token}"\n'}]
     wish = Wish.parse({"directories": [{"path": f"{host.place}/etc", "mode": "0750"}], "files": files})
@@ -174,7 +179,7 @@ def test_a_change_that_is_no_version_removes_none(host: PlayedHost) -> None:
 @pytest.mark.parametrize(("version", "message"), [
     (ENDS, "Traefik 3.9.1 did not start (it dislikes ***); what stood before has been restored"),
     (DEAF, "Traefik 3.9.2 did not answer at http://127.0.0.1:8080 0 seconds after its start"),
-    (FORGETFUL, "Traefik 3.9.3 did not serve router b, which was served before, 0 seconds after its start"),
+    (FORGETFUL, "Traefik 3.9.3 did not serve router b@file, which was served before, 0 seconds after its start"),
 ])
 def test_what_does_not_work_is_taken_back(host: PlayedHost, version: str, message: str) -> None:
     """The old files, the old process; a router that was not fine before need not be fine."""
@@ -207,7 +212,7 @@ def test_a_file_from_the_future_tells_nothing(host: PlayedHost, monkeypatch: pyt
     """The clock was wrong when it was written; to restart for ever would help nobody."""
     walk(host, GOOD)
     now = time.time()
-    monkeypatch.setattr(unit.time, "time", lambda: now - 3600)
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
     assert not run(host, GOOD).plan.changed
 
 
@@ -220,7 +225,7 @@ def test_to_be_started_at_boot_takes_no_restart(host: PlayedHost) -> None:
 def test_a_program_that_is_another_one_is_refused(host: PlayedHost) -> None:
     """Before anything is written."""
     walk(host, GOOD)
-    assert "is Traefik 3.2.0 and not 3.9.9" in refused(host, "3.9.9", StateRefused, binary=host.program(BETTER))
+    assert "is Traefik 3.2.0 and not 3.9.9" in refused(host, "3.9.9", StateRefused, binary=host.installed(BETTER))
     assert "is no program on this host" in refused(host, "3.9.9", StateRefused)
     assert not run(host, GOOD).plan.changed and "restart" not in host.commands
 
@@ -246,7 +251,7 @@ def test_no_restart_beside_a_broken_file(host: PlayedHost, name: str, dry: bool)
 def test_the_unit_must_run_the_program(host: PlayedHost) -> None:
     """Else the module would start something else than it has looked at."""
     wish = Wish.parse({"directories": [], "files": [{"path": str(host.unit_file), "mode": "0644", "content": "ExecStart=/bin/true\n"}]})
-    engine = TraefikServiceEngine(host, wish, PlayedApi(host), ServiceOptions(host.program(GOOD), GOOD, f"{host.place}/dynamic", 1))
+    engine = TraefikServiceEngine(host, wish, PlayedApi(host), ServiceOptions(host.installed(GOOD), GOOD, f"{host.place}/dynamic", 1))
     with pytest.raises(GatewayError) as caught:
         converge(engine, wish.edit, True)
     assert "ExecStart=" in one_sentence(caught.value.message)
