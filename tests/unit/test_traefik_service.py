@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
@@ -12,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils import host as host_module
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
-from ansible_collections.edge.gateway.plugins.module_utils.engines import traefik_service
+from ansible_collections.edge.gateway.plugins.module_utils.engines import stand, traefik_service
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_service import ServiceOptions, TraefikServiceEngine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, StateRefused, Unreachable, VerifyFailed
@@ -58,8 +59,13 @@ class PlayedHost(Host):
         assert argv[1] == "version"
         return Result(0, f"Version: {Path(argv[0]).parent.name}\n", "")
 
+    # the command of systemctl before which the run is killed
+    killed_at = ""
+
     def systemctl(self, verb: str) -> Tuple[int, str]:
         """Exit status and output."""
+        if verb == self.killed_at:
+            raise KeyboardInterrupt
         if verb == "show":
             known = self.unit_file.exists()
             return 0, (f"LoadState={'loaded' if known else 'not-found'}\nActiveState={'active' if self.active else 'inactive'}\n"
@@ -119,6 +125,7 @@ def a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedHo
     """A host on which three versions are installed, and nothing runs."""
     monkeypatch.setattr(host_module, "LOCK_FILE", str(tmp_path / "run" / "lock"))
     monkeypatch.setattr(traefik_service, "UNIT_FILE", str(tmp_path / "traefik.service"))
+    monkeypatch.setattr(stand, "FILE", str(tmp_path / "state" / "before.json"))
     host = PlayedHost(tmp_path)
     for version in (GOOD, BETTER, ENDS, DEAF, FORGETFUL):
         host.install(version)
@@ -197,9 +204,49 @@ def test_a_first_installation_that_fails_leaves_nothing(host: PlayedHost) -> Non
     assert (host.active, host.at_boot) == (False, False)
 
 
+@pytest.mark.parametrize("moment", ["daemon-reload", "restart", "enable"])
+@pytest.mark.parametrize("next_version", [BETTER, GOOD])
+def test_a_killed_run_heals(host: PlayedHost, moment: str, next_version: str) -> None:
+    """Whether the next run wants the same or what stood before."""
+    walk(host, GOOD)
+    host.killed_at, host.at_boot = moment, False
+    with pytest.raises(KeyboardInterrupt):
+        run(host, BETTER)
+    host.killed_at = ""
+    walk(host, next_version)
+    assert (host.version, host.at_boot) == (next_version, True) and not Path(stand.FILE).exists()
+    assert {GOOD, BETTER} <= set(host.names(f"{host.place}/versions"))
+
+
+@pytest.mark.parametrize("moment", ["daemon-reload", "restart"])
+def test_a_killed_run_and_then_one_that_fails(host: PlayedHost, moment: str) -> None:
+    """What stood before both of them comes back: the files that the killed one has left never worked."""
+    walk(host, GOOD)
+    before = host.unit_file.read_text()
+    host.killed_at = moment
+    with pytest.raises(KeyboardInterrupt):
+        run(host, ENDS)
+    host.killed_at = ""
+    assert TOKEN in Path(stand.FILE).read_text() and stat.S_IMODE(Path(stand.FILE).stat().st_mode) == 0o600
+    refused(host, ENDS, VerifyFailed)
+    assert (host.unit_file.read_text(), host.active, host.version) == (before, True, GOOD)
+    assert not run(host, GOOD).plan.changed and not Path(stand.FILE).exists()
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"schema": 2}', '{"schema": 1}', '{"schema": 1, "files": {"/x": 5}}', '{"schema": true, "files": {}}',
+])
+def test_a_damaged_note_is_refused(host: PlayedHost, text: str) -> None:
+    """It is no reason to forget what stood before."""
+    walk(host, GOOD)
+    Path(stand.FILE).parent.mkdir(exist_ok=True)
+    Path(stand.FILE).write_text(text)
+    assert stand.FILE in refused(host, BETTER, StateRefused) and host.version == GOOD
+
+
 @pytest.mark.parametrize("dry", [True, False])
-def test_a_killed_run_is_noticed(host: PlayedHost, dry: bool) -> None:
-    """Its files are there and the process is older than they are."""
+def test_a_file_that_was_written_anew_is_noticed(host: PlayedHost, dry: bool) -> None:
+    """The process is older than its file, whoever wrote that."""
     walk(host, GOOD)
     text = host.unit_file.read_text()
     host.unit_file.write_text(text)

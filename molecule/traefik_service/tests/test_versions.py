@@ -116,7 +116,7 @@ def test_a_killed_run_heals(edge: Host) -> None:
     assert "DEBUG" in edge.check_output("cat /etc/traefik/traefik.yml")
     assert process(edge) == running
     healed = applied(edge_gateway_traefik_log_level="DEBUG")
-    assert "-(traefik.service) altered\n+(traefik.service) in place" in healed.stdout
+    assert "-(traefik.service) altered\n-(what an unfinished run has left) to be removed\n+(traefik.service) in place" in healed.stdout
     assert process(edge) != running
     assert role().count("changed") == 1
 

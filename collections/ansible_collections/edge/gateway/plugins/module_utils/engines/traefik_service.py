@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Mapping, Optional, Set, Tuple
+from typing import Dict, Mapping, Optional, Set, Tuple
 
 from ..errors import GatewayError, InvalidInput, StateRefused, Unreachable, VerifyFailed, shown
 from ..formats import traefik_program
@@ -16,14 +16,16 @@ from ..formats.systemd import UnitStatus
 from ..host import Host
 from ..models import fields
 from ..models.config_file import ConfigFiles, Wish
+from . import stand
 from .config_files import ConfigFileEngine
 from .dynamic_dir import DynamicDir
+from .stand import Stand
 from .traefik_api import PROTOCOLS, TraefikApi
 from .unit import Unit
 
 UNIT = "traefik.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
-PROCESS, AT_BOOT = f"({UNIT})", f"({UNIT} at boot)"
+PROCESS, AT_BOOT, UNFINISHED = f"({UNIT})", f"({UNIT} at boot)", "(what an unfinished run has left)"
 PROGRAM = "traefik"
 PROGRAM_SECONDS = 10.0
 POLL_SECONDS = 0.05
@@ -56,9 +58,9 @@ class TraefikServiceEngine(ConfigFileEngine):
     def __init__(self, host: Host, wish: Wish, api: TraefikApi, options: ServiceOptions) -> None:
         super().__init__(host, wish)
         self.api, self.options, self.unit = api, options, Unit(host, UNIT)
-        # how things stood before anything was touched
+        # how things stood before anything was touched, by this run or by one that has not ended
         self.stood: Optional[Mapping[str, object]] = None
-        self.unit_stood = UnitStatus()
+        self.before = Stand({}, False, False)
         self.program_stood = ""
         self.routers: Set[Tuple[str, str]] = set()
         self.attempted = False
@@ -66,10 +68,12 @@ class TraefikServiceEngine(ConfigFileEngine):
     def read(self) -> Mapping[str, object]:
         """The files, and whether the process runs by them."""
         files, status = self.load(), self.unit.status()
-        live = {**files, PROCESS: self._process(files, status), AT_BOOT: status.at_boot or None}
+        live: Dict[str, object] = {**files, PROCESS: self._process(files, status), AT_BOOT: status.at_boot or None}
         if self.stood is None:
-            self.stood, self.unit_stood = live, status
-            self.program_stood = self._program(files, status)
+            unfinished = stand.load(self.host)
+            self.before = unfinished or Stand(files, status.active, status.at_boot)
+            self.program_stood = self._program(status, unfinished)
+            self.stood = live = {**live, UNFINISHED: True if unfinished else None}
         return live
 
     def _process(self, files: ConfigFiles, status: UnitStatus) -> Optional[str]:
@@ -81,14 +85,16 @@ class TraefikServiceEngine(ConfigFileEngine):
         right = not status.stale and self.host.runs(status.main_pid, self.options.binary)
         return "running" if right and self.unit.runs_since(status, paths) else "running as it was before"
 
-    def _program(self, files: ConfigFiles, status: UnitStatus) -> str:
+    def _program(self, status: UnitStatus, unfinished: Optional[Stand]) -> str:
         """The program that ran, or the one that would have been run."""
-        named = re.search(r"^ExecStart=(\S+)", files[UNIT_FILE].content or "", re.MULTILINE) if UNIT_FILE in files else None
-        return (self.host.program(status.main_pid) if status.main_pid else "") or (named.group(1) if named else "")
+        running = self.host.program(status.main_pid) if status.main_pid and not unfinished else ""
+        unit = self.before.files.get(UNIT_FILE)
+        named = re.search(r"^ExecStart=(\S+)", unit.content or "", re.MULTILINE) if unit else None
+        return running or (named.group(1) if named else "")
 
     def render(self, items: ConfigFiles) -> Mapping[str, object]:
         """Without its unit there is nothing to run."""
-        return {**items, **({PROCESS: "running", AT_BOOT: True} if UNIT_FILE in items else {})}
+        return {**items, UNFINISHED: None, **({PROCESS: "running", AT_BOOT: True} if UNIT_FILE in items else {})}
 
     def check(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """Refuse files without a unit that runs the program, and a restart that would start with no route."""
@@ -142,19 +148,29 @@ class TraefikServiceEngine(ConfigFileEngine):
 
     def write(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """The files, then the process by them. The second time in a run, what stood before comes back."""
-        restoring, self.attempted = self.attempted, True
-        if restoring and not self.unit_stood.at_boot:
-            # as long as the unit has a file
-            self.unit.set_at_boot(False)
+        if self.attempted:
+            self._restore(before)
+            return
+        self.attempted = True
+        stand.keep(self.host, self.before)
         super().write(before, after)
         self.unit.reload()
-        status = self.unit.status()
-        if restoring and not self.unit_stood.active:
-            self.unit.stop()
-        elif (restoring or self._has_work(after, apart=AT_BOOT)) and not self.unit.restart():
+        if self._has_work(after, apart=AT_BOOT) and not self.unit.restart():
             raise self._failed("did not start")
-        if not restoring and not status.at_boot:
+        if not self.unit.status().at_boot:
             self.unit.set_at_boot(True)
+
+    def _restore(self, failed: ConfigFiles) -> None:
+        if not self.before.at_boot:
+            # as long as the unit has a file
+            self.unit.set_at_boot(False)
+        super().write(failed, {path: item for path, item in self.before.files.items() if path in self.paths})
+        self.unit.reload()
+        if not self.before.active:
+            self.unit.stop()
+        elif not self.unit.restart():
+            raise self._failed("did not start again")
+        stand.forget(self.host)
 
     def confirm(self, before: ConfigFiles, after: ConfigFiles, touched: Set[str]) -> None:
         """Raise unless the new process answers, has the right version, and serves what was served before."""
@@ -199,6 +215,7 @@ class TraefikServiceEngine(ConfigFileEngine):
 
     def finish(self, before: ConfigFiles, after: ConfigFiles, touched: Set[str]) -> None:
         """After a change of version: remove the versions other than the new one and the one that ran before."""
+        stand.forget(self.host)
         folder = self.options.versions_dir
         keep = {path.split("/")[-2] for path in (self.options.binary, self.program_stood) if "/" in path}
         if not folder or self.program_stood in ("", self.options.binary):
