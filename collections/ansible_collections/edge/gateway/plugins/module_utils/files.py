@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from typing import Iterable, Iterator, Optional, Tuple
 
@@ -20,6 +21,27 @@ READ_SIZE = 64 * 1024
 PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def private(text: str) -> Iterator[str]:
+    """Path of a file in memory that this process alone can open, for a while."""
+    fd = os.memfd_create("edge-gateway", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "w", encoding="utf-8", closefd=False) as stream:
+            stream.write(text)
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+def read_through(path: str, most: int) -> Optional[bytes]:
+    """Content of a regular file, through links, at the most so much; None when there is nothing that can be read."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
+            return stream.read(most) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except OSError:
+        return None
 
 
 def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:

@@ -12,15 +12,15 @@ import contextlib
 import grp
 import os
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import CommandFailed, GatewayError, MissingTool, StateRefused
-from .files import READ_SIZE, flush, locked, read_many, stage, sweep
+from . import processes
+from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
+from .files import READ_SIZE, flush, locked, private, read_many, read_through, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
@@ -108,6 +108,10 @@ class Host:
         """Names and contents of regular files in one directory, thousands of them; None for one that is gone or cannot be read."""
         return read_many(directory, names, MAX_FILE)
 
+    def private_file(self, text: str) -> ContextManager[str]:
+        """A file for a library that takes nothing but a path; it is never on a disk, and no one else can open it."""
+        return private(text)
+
     def resolve(self, name: str) -> str:
         """First address of a host name."""
         try:
@@ -132,26 +136,23 @@ class Host:
 
     def read_through(self, path: str) -> Optional[bytes]:
         """Content of a regular file that somebody else keeps, through links; None when there is nothing that can be read."""
-        try:
-            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
-                return stream.read(MAX_FILE) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
-        except OSError:
-            return None
+        return read_through(path, MAX_FILE)
 
     def processes(self, name: str) -> List[int]:
         """Processes of that program in this network namespace: those whose ports are this host's."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            # one that has ended meanwhile is not missed
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
-                if stream.read().rstrip("\n") == name and os.path.samefile(f"/proc/{pid}/ns/net", "/proc/self/ns/net"):
-                    found.append(int(pid))
-        return found
+        return processes.named(name)
+
+    def runs(self, pid: int, program: str) -> bool:
+        """Whether a process runs this program, and not one that stood in its place before."""
+        return processes.runs(pid, program)
+
+    def program(self, pid: int) -> str:
+        """Path of the program that a process runs, empty when there is no such process."""
+        return processes.program(pid)
 
     def hang_up(self, pid: int) -> None:
         """Send SIGHUP, by which daemons are asked to read their configuration again."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGHUP)
+        processes.hang_up(pid)
 
     def names(self, directory: str) -> List[str]:
         """Sorted names in a directory; empty when there is no such directory."""
@@ -276,8 +277,3 @@ class Host:
                 yield
             finally:
                 self._lock_fd = None
-
-
-def first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
