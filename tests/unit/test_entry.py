@@ -145,3 +145,17 @@ def test_options_that_do_not_go_together(main: Callable[[], None], params: Dict[
     """Ansible's own checks say so."""
     status, result, printed = finish(main, capfd, **params)
     assert status == 1 and result["failed"] and TOKEN not in printed
+
+
+SECRET = {"type": "str", "no_log": True}
+
+
+@pytest.mark.parametrize(("argument_spec", "held"), [
+    ({"a": {"type": "str"}}, False), ({"a": SECRET}, False), ({"a": {"type": "dict", "options": {"b": {"type": "str"}}}}, False),
+    ({"a": {"type": "list", "elements": "dict", "options": {"b": SECRET}}}, True),
+    ({"a": {"type": "dict", "options": {"b": {"type": "dict", "options": {"c": SECRET}}}}}, True),
+    ({"a": {"type": "dict", "options": {"b": {"type": "str", "no_log": False}}}}, False),
+])
+def test_calls_with_nested_secrets_are_not_logged(argument_spec: Dict[str, Any], held: bool) -> None:
+    """Of those at the top, Ansible itself leaves out the value; of nested ones it may not find it."""
+    assert entry.holds_secrets(argument_spec) == held

@@ -11,7 +11,7 @@ from runs import run
 
 def module(name: str, options: str = "") -> dict[str, Any]:
     """The result of a module on the edge, called by hand."""
-    printed = run("ansible", "edge", "--module-name", f"edge.gateway.{name}", "--args", options).stdout
+    printed = run("ansible", "edge", "--module-name", f"edge.gateway.{name}", "--args", options, "--one-line").stdout
     found: dict[str, Any] = json.loads(printed[printed.index("{"):])
     return found
 

@@ -26,7 +26,7 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
         constraints: passed on to AnsibleModule, such as ``mutually_exclusive``.
     """
     gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, no_log=holds_secrets(argument_spec), **constraints)
     try:
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
@@ -37,6 +37,16 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)
+
+
+def holds_secrets(argument_spec: Dict[str, Any]) -> bool:
+    """Whether there is a secret among options of options.
+
+    Such a module's call is not written to the host's journal: Ansible would write a list or a dictionary as Python does, where a
+    secret of several lines looks otherwise than the one that it searches for and hides.
+    """
+    nested = [option["options"] for option in argument_spec.values() if option.get("options")]
+    return any(any(option.get("no_log") for option in options.values()) or holds_secrets(options) for options in nested)
 
 
 def _place() -> str:
