@@ -133,7 +133,10 @@ class Host:
         """Content of a regular file that somebody else keeps, through links; None when there is nothing that can be read."""
         try:
             with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
-                return stream.read(MAX_FILE) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+                status = os.fstat(stream.fileno())
+                if status.st_rdev and os.path.samestat(status, os.stat(os.devnull)):
+                    return b""      # a file that was linked away
+                return stream.read(MAX_FILE) if stat.S_ISREG(status.st_mode) else None
         except OSError:
             return None
 
