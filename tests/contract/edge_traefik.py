@@ -67,8 +67,8 @@ def backends(*names: str) -> Iterator[List[Backend]]:
 class Traefik:
     """A running Traefik."""
 
-    def __init__(self, folder: Path, static: str = STATIC) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, static: str = STATIC, user: int = 0) -> None:
+        self.folder, self.user = folder, user
         self.command = [str(unpacked(folder)), f"--configfile={folder}/traefik.yml"]
         (folder / "traefik.yml").write_text(static)
         DYNAMIC.mkdir(mode=0o750, exist_ok=True)
@@ -77,7 +77,7 @@ class Traefik:
     def start(self) -> None:
         """Start it and wait for its API."""
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, user=self.user, group=self.user, extra_groups=[])
         end = time.monotonic() + 15
         while self.routers() is None:
             if time.monotonic() > end or self.process.poll() is not None:
@@ -137,9 +137,9 @@ def unpacked(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def started(folder: Path, static: str = STATIC) -> Iterator[Traefik]:
-    """Traefik for a while."""
-    traefik = Traefik(folder, static)
+def started(folder: Path, static: str = STATIC, user: int = 0) -> Iterator[Traefik]:
+    """Traefik for a while, as a user of its own if one is given."""
+    traefik = Traefik(folder, static, user)
     try:
         yield traefik
     finally:
@@ -153,10 +153,17 @@ def entry(name: str, **changes: Any) -> Dict[str, Any]:
 
 def run(dry: bool = False, dynamic_dir: str = str(DYNAMIC), api_url: str = API, wait_timeout: float = 5, **params: Any) -> Outcome[Route]:
     """One run of the module's life, with wait."""
+    return run_and_warn(dry, dynamic_dir, api_url, wait_timeout, **params)[0]
+
+
+def run_and_warn(dry: bool = False, dynamic_dir: str = str(DYNAMIC), api_url: str = API, wait_timeout: float = 5,
+                 **params: Any) -> Tuple[Outcome[Route], List[str]]:
+    """The same, with what it warned of."""
     api = TraefikApi(url("api_url", api_url, ("http",)))
     watched = [item["route_id"] for item in entries_of(params, "route_id", "routes")]
     engine = RouteEngine(Host(), dynamic_dir, api, wait_timeout, watched=watched, allow_local_target=True)
-    return converge(engine, edit_of(params, "route_id", "routes", Route.parse), dry)
+    outcome = converge(engine, edit_of(params, "route_id", "routes", Route.parse), dry)
+    return outcome, list(engine.warnings)
 
 
 def walk(**params: Any) -> Dict[str, Any]:

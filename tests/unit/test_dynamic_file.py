@@ -46,16 +46,16 @@ def test_broken_for_any_traefik(text: str) -> None:
     assert examine("x.yml", text.encode()).broken
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", "ä".encode("latin-1")])
+@pytest.mark.parametrize("data", [b"\x80a", "ä".encode("latin-1")])
 def test_not_utf8(data: bytes) -> None:
     """Nor another encoding."""
     assert examine("x.yml", data).broken == "is not UTF-8"
 
 
 @pytest.mark.parametrize("text", [
-    "http: {routers: {}}", "http: {}", "http:", "http: {routers: }", "http: {routers: {a: {ruel: x, service: s}}}",
+    "http: {routers: {}}", "http: {}", "http: {routers: }", "http: {routers: {a: {ruel: x, service: s}}}",
     "http: {rooters: {a: {}}}",
-    "http: {services: {s: {loadBalancer: {}}}}", "http: {routers: {a: }}", "tls: {certificates: {a: 1}}", "http: {routers: [a]}",
+    "http: {services: {s: {loadBalancer: {}}}}", "http: {routers: {a: }}", "http: {routers: [a]}",
 ])
 def test_doubtful_for_some_traefik(text: str) -> None:
     """What the one that was looked at refuses, and another may take."""
@@ -63,7 +63,7 @@ def test_doubtful_for_some_traefik(text: str) -> None:
     assert found.doubtful and not found.broken
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "other: {a: 1}", "---\n", "tls: {options: {default: {}}}"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "other: {a: 1}", "---\n", "http:", "tls: {options: {default: {}}}"])
 def test_harmless(text: str) -> None:
     """Traefik loads these."""
     found = examine("x.yml", text.encode())

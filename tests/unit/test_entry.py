@@ -159,3 +159,15 @@ SECRET = {"type": "str", "no_log": True}
 def test_calls_with_nested_secrets_are_not_logged(argument_spec: Dict[str, Any], held: bool) -> None:
     """Of those at the top, Ansible itself leaves out the value; of nested ones it may not find it."""
     assert entry.holds_secrets(argument_spec) == held
+
+
+def test_such_a_call_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither by what Ansible calls at the start of a module, nor otherwise."""
+    logged: list[str] = []
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda self, msg, log_args=None: logged.append(str(msg)))
+    argument_spec = {"a": {"type": "list", "elements": "dict", "options": {"b": SECRET}}}
+    for spec_of_this, count in ((argument_spec, 0), ({"a": {"type": "list"}}, 1)):
+        logged.clear()
+        with patch_module_args({"a": [{"b": "first\nsecond"}]}), pytest.raises(SystemExit):
+            entry.run(spec_of_this, lambda params, dry_run: {"changed": False})
+        assert len(logged) == count

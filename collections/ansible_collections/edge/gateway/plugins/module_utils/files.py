@@ -39,7 +39,10 @@ def read_through(path: str, most: int) -> Optional[bytes]:
     """Content of a regular file, through links, at the most so much; None when there is nothing that can be read."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
-            return stream.read(most) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+            status = os.fstat(stream.fileno())
+            if status.st_rdev and os.path.samestat(status, os.stat(os.devnull)):
+                return b""      # a file that was linked away
+            return stream.read(most) if stat.S_ISREG(status.st_mode) else None
     except OSError:
         return None
 

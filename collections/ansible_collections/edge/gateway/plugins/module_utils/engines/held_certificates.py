@@ -22,10 +22,10 @@ POLL_SECONDS = 0.5
 
 
 def log(host: Host, lines: int = LINES) -> str:
-    """The end of Traefik's log since the host was booted; empty where systemd does not keep it."""
+    """The end of Traefik's log; empty where systemd does not keep it."""
     if not system.has_systemd(host) or host.find("journalctl") is None:
         return ""
-    return host.run(["journalctl", "--boot", f"--unit={UNIT}", f"--lines={lines}", "--output=cat", "--no-pager"], check=False).out
+    return host.run(["journalctl", f"--unit={UNIT}", f"--lines={lines}", "--output=cat", "--no-pager"], check=False).out
 
 
 def held(api: TraefikApi) -> Optional[List[Certificate]]:

@@ -12,21 +12,13 @@ import re
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..models.route_rules import Claim
+from .dynamic_doubts import KINDS, doubt
 from .yaml_text import NoParser, NotYaml, load
 
-# what a file may define: protocol and kind
-KINDS = {
-    "http": ("routers", "services", "middlewares", "serversTransports", "models"),
-    "tcp": ("routers", "services", "middlewares", "serversTransports", "models"),
-    "udp": ("routers", "services"),
-    "tls": ("options", "certificates", "stores"),
-}
-ROUTER_FIELDS = {
-    "http": {"entryPoints", "middlewares", "service", "rule", "parentRefs", "ruleSyntax", "priority", "tls", "observability",
-             "deniedEncodedPathCharacters"},
-    "tcp": {"entryPoints", "middlewares", "service", "rule", "ruleSyntax", "priority", "tls"},
-    "udp": {"entryPoints", "service"},
-}
+# Traefik's parser knows no other version
+OTHER_VERSION = re.compile(r"^%YAML[ \t]+(?!1\.1[ \t\r\n])", re.MULTILINE)
+# marks of UTF-16, which Traefik reads too
+WIDE = (b"\xff\xfe", b"\xfe\xff")
 # for which Traefik takes every entrypoint
 ANY = "*"
 HOST = re.compile(r"Host(?:SNI)?\(`([^`]+)`\)")
@@ -57,11 +49,12 @@ def examine(name: str, data: bytes) -> Foreign:
     Args:
         name: its name, for claims; the ending tells its language.
     """
+    wide = data.startswith(WIDE) and data[2:4] != b"\0\0"
     try:
-        text = data.decode("utf-8")
-        if "{{" in text or name.lower().endswith(".toml"):
+        text = "" if wide else data.decode("utf-8")
+        if wide or "{{" in text or name.lower().endswith(".toml"):
             return Foreign(opaque=True)
-        value = load(text)
+        value = _loaded(text)
     except UnicodeError:
         return Foreign(broken="is not UTF-8")
     except NoParser:
@@ -69,44 +62,14 @@ def examine(name: str, data: bytes) -> Foreign:
     except NotYaml as problem:
         return Foreign(broken=f"is not YAML that Traefik takes ({problem})")
     if isinstance(value, dict):
-        return Foreign(_names(value), tuple(_claims(name, value)), "", _doubt(value))
+        return Foreign(_names(value), tuple(_claims(name, value)), "", doubt(value))
     return Foreign() if value is None else Foreign(broken="holds no dictionary")
 
 
-def _doubt(value: Dict[Any, Any]) -> str:
-    """The first thing that Traefik would not know; newer ones may."""
-    for protocol, kinds in KINDS.items():
-        if protocol not in value:
-            continue
-        part = value[protocol]
-        if not isinstance(part, dict) or not part:
-            return f"has nothing under {protocol}"
-        for kind, entries in part.items():
-            if kind not in kinds:
-                return f"has {protocol}.{kind}, which Traefik does not know"
-            if not entries:
-                return f"has nothing under {protocol}.{kind}"
-            found = _doubt_within(protocol, kind, entries)
-            if found:
-                return found
-    return ""
-
-
-def _doubt_within(protocol: str, kind: str, entries: Any) -> str:
-    if kind == "certificates":
-        return "" if isinstance(entries, list) else "has tls.certificates that are no list"
-    if not isinstance(entries, dict):
-        return f"has {protocol}.{kind} that is no dictionary"
-    for name, entry in entries.items():
-        where = f"{protocol}.{kind}.{name}"
-        if not isinstance(entry, dict) or not entry and kind != "options":
-            return f"has nothing under {where}"
-        wrong = sorted(set(entry) - ROUTER_FIELDS[protocol]) if kind == "routers" else []
-        if wrong:
-            return f"has {where}.{wrong[0]}, which Traefik does not know"
-        if kind == "services" and any(content == {} or content is None for content in entry.values()):
-            return f"has nothing under {where}.{next(iter(entry))}"
-    return ""
+def _loaded(text: str) -> object:
+    if OTHER_VERSION.search(text):
+        raise NotYaml("it asks for a version other than 1.1")
+    return load(text, first=True)
 
 
 def _names(value: Dict[Any, Any]) -> Dict[str, FrozenSet[str]]:

@@ -36,8 +36,11 @@ def available() -> bool:
     return True
 
 
-def load(text: str) -> object:
+def load(text: str, first: bool = False) -> object:
     """The value of one document.
+
+    Args:
+        first: pass over what comes after the first document, as Go's parser does; otherwise that is an error.
 
     Raises:
         NotYaml: its text says where, in words for a person.
@@ -49,8 +52,8 @@ def load(text: str) -> object:
         raise NoParser from None
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _check_depth(yaml.parse(text, base), yaml)
-        return yaml.load(text, _loader(base))
+        _check_depth(yaml.parse(text, base), yaml, first)
+        return _first(text, _loader(base)) if first else yaml.load(text, _loader(base))
     except yaml.constructor.ConstructorError:
         raise NoParser from None
     except yaml.YAMLError as problem:
@@ -59,6 +62,19 @@ def load(text: str) -> object:
         raise NotYaml(f"line {mark.line + 1}: {what}" if mark else str(what)) from None
     except (RecursionError, TypeError):
         raise NotYaml("a name in it is no text") from None
+    except NotYaml:
+        raise
+    except ValueError:
+        # !!int with no number behind it
+        raise NoParser from None
+
+
+def _first(text: str, loader: Any) -> object:
+    parser = loader(text)
+    try:
+        return parser.get_data() if parser.check_data() else None
+    finally:
+        parser.dispose()
 
 
 def _loader(base: Any) -> Any:
@@ -80,10 +96,12 @@ def _loader(base: Any) -> Any:
     return Loader
 
 
-def _check_depth(events: Iterable[Any], yaml: Any) -> None:
+def _check_depth(events: Iterable[Any], yaml: Any, first: bool) -> None:
     # PyYAML's C parser goes down on its own stack, which ends the process without a word
     depth = 0
     for event in events:
+        if first and isinstance(event, yaml.DocumentEndEvent):
+            return
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
