@@ -13,10 +13,10 @@ from runs import run
 def module(name: str, options: str = "") -> dict[str, Any]:
     """The result of a module on the edge, called by hand."""
     done = run("ansible", "edge", "--module-name", f"edge.gateway.{name}", "--args", options, "--one-line")
-    printed = re.search(r"(?:SUCCESS|CHANGED|FAILED!) => (\{.*)", done.stdout)
+    printed = re.search(r"(SUCCESS|CHANGED|FAILED!) => (\{.*)", done.stdout)
     assert printed, done.output
-    found: dict[str, Any] = json.loads(printed[1])
-    return found
+    found: dict[str, Any] = json.loads(printed[2])
+    return {**found, "failed": printed[1] == "FAILED!"}
 
 
 def certificate(name: str) -> dict[str, Any]:
