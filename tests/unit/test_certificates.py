@@ -85,6 +85,7 @@ def test_names_and_the_default_are_unique() -> None:
 def a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in place of /etc/traefik."""
     monkeypatch.setattr(host, "LOCK_FILE", str(tmp_path / "run" / "lock"))
+    (tmp_path / "dynamic").mkdir()
     yield tmp_path
 
 
@@ -124,8 +125,17 @@ def test_life_of_certificates(place: Path) -> None:
     assert not run(place).plan.changed
 
 
+def test_without_a_dynamic_directory(place: Path) -> None:
+    """Predicted as if it were there, since it may be made before; then required."""
+    (place / "dynamic").rmdir()
+    assert not run(place).plan.changed
+    assert len(run(place, {"name": "one", **ONE}, dry=True).plan.added) == 4
+    with pytest.raises(GatewayError) as caught:
+        run(place, {"name": "one", **ONE})
+    assert f"{place}/dynamic does not exist" in one_sentence(caught.value.message) and files(place) == []
+
+
 def test_a_file_of_others_is_not_replaced(place: Path) -> None:
-    (place / "dynamic").mkdir()
     (place / "dynamic/_certificates.yml").write_text("tls: {}\n")
     with pytest.raises(GatewayError) as caught:
         run(place, {"name": "one", **ONE})

@@ -45,7 +45,8 @@ class CertificateEngine(ConfigFileEngine):
 
     def check(self, before: ConfigFiles, after: ConfigFiles) -> None:
         """Refuse a pair that does not match, and a new certificate that is not valid now."""
-        super().check(before, after)
+        # the dynamic directory is the business of others; a prediction may come before they have made it
+        super().check(before, _without(after, self.dynamic))
         if self.foreign:
             raise StateRefused(f"{self.dynamic} was not written by edge.gateway; move it away and run again", self.dynamic)
         now = time.time()
@@ -58,6 +59,14 @@ class CertificateEngine(ConfigFileEngine):
             elif not valid.not_before <= now < valid.not_after:
                 raise InvalidInput("certificate", MISSING, f"of {item.name} is valid from {_day(valid.not_before)} to "
                                                            f"{_day(valid.not_after)} and not now; give one that is")
+
+    def ready(self, after: ConfigFiles) -> None:
+        """Raise without the dynamic directory or the group."""
+        super().ready(after)
+        directory = self.dynamic.rpartition("/")[0]
+        if self.dynamic in after and self.host.mode(directory) is None:
+            raise StateRefused(f"dynamic_dir {directory} does not exist; apply the role edge.gateway.traefik, "
+                               "which creates it before Traefik starts", "dynamic_dir")
 
     def _match(self, item: Certificate) -> None:
         with self.host.private_file(f"{item.certificate}{item.private_key}") as path, contextlib.suppress(ssl.SSLError, ValueError):

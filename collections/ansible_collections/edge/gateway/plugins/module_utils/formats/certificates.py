@@ -20,12 +20,12 @@ _NAMED = re.compile(r"^ +(?:- )?(?:certFile|keyFile): (/[A-Za-z0-9@._/-]+)$", re
 
 
 def files_of(certificates: List[Certificate], folder: str, dynamic_dir: str, group: str) -> ConfigFiles:
-    """All files that have to be there; without a certificate only the folders, since Traefik refuses an empty list.
+    """All files that have to be there; none without a certificate, since Traefik refuses an empty list.
 
     Raises:
         ValueError: a certificate is none.
     """
-    wanted = {path: ConfigFile(path, DIRECTORY_MODE, group, None) for path in (folder, dynamic_dir)}
+    wanted = {folder: ConfigFile(folder, DIRECTORY_MODE, group, None)} if certificates else {}
     for item in certificates:
         crt, key = f"{folder}/{item.name}.crt", f"{folder}/{item.name}.key"
         wanted[crt] = ConfigFile(crt, FILE_MODE, group, item.certificate)
