@@ -63,7 +63,7 @@ mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/contract
-	@MYPYPATH=. mypy bench/forwards
+	@MYPYPATH=. mypy bench/common bench/forwards
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile

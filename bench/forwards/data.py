@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
-from . import cases, edges, space
+from ..common import space
+from ..common.space import BenchError, say, sh
+from ..common.stats import Samples
+from . import cases, edges
 from .edges import CLIENT, NODE, OUTSIDER, SOURCES, Edge
-from .space import BenchError, say, sh
-from .stats import Samples
 
 IN_FLIGHT, WARM_UP = 64, 20
 # client, node and all that the kernel does between them share one core: the scheduler has no choice then, and what they had of

@@ -130,13 +130,6 @@ def inside(namespace: str) -> Iterator[None]:
             raise OSError(ctypes.get_errno(), "setns")
 
 
-def forget(namespace: str) -> None:
-    """Back to a host that never had a forward: no rules of nftables, no state, no forwarding."""
-    sh("nft", "flush", "ruleset", namespace=namespace)
-    sh("sysctl", "-qw", "net.ipv4.ip_forward=0", namespace=namespace)
-    forget_files()
-
-
 def forget_files() -> None:
     """Remove what the collection keeps on a host."""
     for folder in STATE_FOLDERS:
