@@ -30,6 +30,10 @@ class Samples:
         """All figures of a name."""
         return [figure for _number, figure in self.taken[name]]
 
+    def last(self, name: str) -> float:
+        """The figure that came last."""
+        return self.figures(name)[-1]
+
     def median(self, name: str) -> float:
         """The figure in the middle."""
         return median(self.figures(name))
