@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 from . import space
 from .space import REPO
@@ -34,11 +34,16 @@ class Run:
         samples.add(f"{name}/mib", number, self.peak_mib)
 
 
-def run(folder: Path, namespace: str, module: str, **params: Any) -> Run:
-    """Run a module; it must not fail."""
+def run(folder: Path, namespace: str, module: str, *, head: Sequence[str] = (), **params: Any) -> Run:
+    """Run a module; it must not fail.
+
+    Args:
+        head: what its command line begins with.
+    """
     order, report = folder / "order.json", folder / "report.json"
     paths = [str(REPO / "collections"), *(path for path in sys.path if path)]
     order.write_text(json.dumps({"paths": paths, "module": module, "params": params}))
-    _seconds, out = space.timed([sys.executable, str(Path(__file__).with_name("act.py")), str(order), str(report)], namespace, timeout=120)
+    argv = [*head, sys.executable, str(Path(__file__).with_name("act.py")), str(order), str(report)]
+    _seconds, out = space.timed(argv, namespace, timeout=120)
     told = json.loads(report.read_text())
     return Run(json.loads(out.strip().splitlines()[-1]), told["import"], told["run"], told["peak_kib"] / 1024)

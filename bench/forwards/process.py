@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List
 
 from ..common.process import PING, Run, run
 from ..common.space import BenchError, say
@@ -33,8 +33,8 @@ def measure(samples: Samples, folder: Path, namespace: str, sizes: List[int], nu
     for size in sizes:
         listing = folder / "listing.json"
         listing.write_text(json.dumps({"forwards": cases.forwards(size)}))
-        options = {"src": str(listing), "remote_src": True, "purge": True, "summary": True,
-                   "allow_outside_mesh": True, "interface": "wg0"}
+        options: Dict[str, Any] = {"src": str(listing), "remote_src": True, "purge": True, "summary": True,
+                                   "allow_outside_mesh": True, "interface": "wg0"}
         forget(namespace)
         first, again = (run(folder, namespace, DNAT_FORWARD, **options) for _ in range(2))
         if not first.result["changed"] or again.result["changed"]:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Any, Callable, Dict, List
 
 from ..common.process import PING, run
 from ..common.space import BenchError, say
@@ -31,8 +31,8 @@ def alone(samples: Samples, folder: Path, sizes: List[int], *, rounds: int) -> N
             dynamic.mkdir()
             listing = folder / "listing.json"
             listing.write_text(json.dumps({"routes": cases.routes(size, prepare.TARGET)}))
-            options = {"src": str(listing), "remote_src": True, "purge": True, "summary": True, "wait": False,
-                       "allow_local_target": True, "dynamic_dir": str(dynamic)}
+            options: Dict[str, Any] = {"src": str(listing), "remote_src": True, "purge": True, "summary": True, "wait": False,
+                                       "allow_local_target": True, "dynamic_dir": str(dynamic)}
             for name, changes in (("first", True), ("again", False)):
                 done = run(folder, "", TRAEFIK_ROUTE, **options)
                 if done.result["changed"] != changes or len(list(dynamic.iterdir())) != size:
