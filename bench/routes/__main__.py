@@ -67,7 +67,8 @@ BENCH = Bench(
     parts=("served", "requests", "plays", "burst", "throttle", "process"),
     sizes="1,1000,5000", quick_sizes="1,100", most=cases.MOST, prepare=prepare.everything, measure=measure, versions=versions,
     targets=lambda samples, choices: targets.targets(samples, choices.sizes, middle(choices)),
-    sections=lambda samples, choices: report.sections(samples, choices.sizes, middle(choices), many_at_once(choices), in_a_row(choices)))
+    sections=lambda samples, choices: report.sections(
+        samples, choices.parts, choices.sizes, count=middle(choices), at_once=many_at_once(choices), many=in_a_row(choices)))
 
 if __name__ == "__main__":
     sys.exit(command.run(BENCH))
