@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards
+.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -63,7 +63,7 @@ mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/contract
-	@MYPYPATH=. mypy bench/forwards
+	@MYPYPATH=. mypy bench/common bench/forwards bench/routes
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
@@ -99,8 +99,13 @@ bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour;
 	$(STEP) 'bench/forwards'
 	@python -m bench.forwards $(BENCH)
 
+bench-routes: lab ## measure routes beside other ways, a quarter of an hour; BENCH=--quick runs each once
+	$(STEP) 'bench/routes'
+	@python -m bench.routes $(BENCH)
+
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
 	@$(MAKE) --no-print-directory bench-forwards BENCH=--quick
+	@$(MAKE) --no-print-directory bench-routes BENCH=--quick
 	@$(MAKE) --no-print-directory molecule
 	$(STEP) 'all passed'

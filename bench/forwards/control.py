@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import List
 
-from . import cases, space
+from ..common import space
+from ..common.space import BenchError, say, sh
+from ..common.stats import Samples
+from . import cases
 from .plays import Plays
-from .space import BenchError, say
-from .stats import Samples
 
 YAML_MOST = 1000
 
@@ -21,6 +22,13 @@ def make_edge(namespace: str) -> None:
     space.add_namespace(namespace)
     space.add_namespace(f"{namespace}-mesh")
     space.connect((namespace, "wg0", ["10.60.0.1/24"]), (f"{namespace}-mesh", "node", ["10.60.0.2/24"]))
+
+
+def forget(namespace: str) -> None:
+    """Back to a host that never had a forward: no rules of nftables, no state, no forwarding."""
+    sh("nft", "flush", "ruleset", namespace=namespace)
+    sh("sysctl", "-qw", "net.ipv4.ip_forward=0", namespace=namespace)
+    space.forget_files()
 
 
 def measure(samples: Samples, plays: Plays, sizes: List[int], number: int) -> None:
@@ -37,7 +45,7 @@ def _by_source(samples: Samples, plays: Plays, size: int, number: int) -> None:
         samples.add(f"play/{name}/{size}", number, plays.run(play, changes))
 
     plays.listing(size)
-    space.forget(plays.namespace)
+    forget(plays.namespace)
     take("ping", "ping", False)
     take("src", f"src-{size}", True)
     expect(plays.namespace, size)
@@ -46,10 +54,10 @@ def _by_source(samples: Samples, plays: Plays, size: int, number: int) -> None:
     expect(plays.namespace, size, one_more=True)
     take("delete-one", "delete-one", True)
     expect(plays.namespace, size)
-    space.forget(plays.namespace)
+    forget(plays.namespace)
     take("add-to-none", "add-one", True)
     expect(plays.namespace, 0, one_more=True)
-    space.forget(plays.namespace)
+    forget(plays.namespace)
 
 
 def _inline(samples: Samples, plays: Plays, size: int, number: int) -> None:
@@ -57,15 +65,15 @@ def _inline(samples: Samples, plays: Plays, size: int, number: int) -> None:
     for kind in ("json", "yml") if size <= YAML_MOST else ("json",):
         variables = plays.listing(size, kind)
         samples.add(f"play/carry-{kind}/{size}", number, plays.run("carry", False, variables))
-        space.forget(plays.namespace)
+        forget(plays.namespace)
         samples.add(f"play/inline-{kind}/{size}", number, plays.run("inline", True, variables))
         expect(plays.namespace, size)
-    space.forget(plays.namespace)
+    forget(plays.namespace)
 
 
 def expect(namespace: str, size: int, one_more: bool = False) -> None:
     """Look into the kernel: each public port that is wanted must stand there, and no other."""
-    listing = space.sh("nft", "list", "table", "inet", "edge_gateway", namespace=namespace)
+    listing = sh("nft", "list", "table", "inet", "edge_gateway", namespace=namespace)
     found = {int(word) for word in re.findall(r"\b[2-6]\d{4}\b", re.sub("size 65536", "", listing))}
     wanted = set(range(cases.FIRST_PORT, cases.FIRST_PORT + size)) | ({cases.FIRST_PORT + cases.MOST} if one_more else set())
     if found != wanted:

@@ -13,16 +13,16 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
-from . import cases, edges, space
+from ..common import space
+from ..common.space import BenchError, say, sh
+from ..common.stats import Samples
+from . import cases, edges
 from .edges import CLIENT, NODE, OUTSIDER, SOURCES, Edge
-from .space import BenchError, say, sh
-from .stats import Samples
 
 IN_FLIGHT, WARM_UP = 64, 20
 # client, node and all that the kernel does between them share one core: the scheduler has no choice then, and what they had of
 # it can be counted. Rounds differ by 1 to 3 percent so, instead of 5 to 25 with other work on the machine; the ratios are the same
-FIRST = ["nice", "-n", "-20"]
-ONE_CORE = [*FIRST, "taskset", "-c", str(max(os.sched_getaffinity(0)))]
+ONE_CORE = space.before_others(max(os.sched_getaffinity(0)))
 
 
 def measure(samples: Samples, folder: Path, tools: Dict[str, Path], sizes: List[int], *, rounds: int, quick: bool) -> None:
@@ -35,7 +35,7 @@ def measure(samples: Samples, folder: Path, tools: Dict[str, Path], sizes: List[
         server = space.start([*load, "serve", str(cases.SERVICE)], NODE, log=folder / "server.log")
         stack.callback(space.stop, server)
         proxied = next(edge for edge in everything if edge.name == "traefik")
-        stack.callback(space.stop, edges.start_traefik(proxied, [*FIRST, str(tools["traefik"])], folder))
+        stack.callback(space.stop, edges.start_traefik(proxied, [*space.before_others(), str(tools["traefik"])], folder))
         time.sleep(1)
         for edge in everything:
             _prove(load, edge)

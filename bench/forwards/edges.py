@@ -11,8 +11,9 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Callable, Dict, List
 
-from . import cases, process, space
-from .space import BenchError, sh
+from ..common import space
+from ..common.space import BenchError, sh
+from . import cases, process
 
 ROUTED = ("plain", "tracking")
 CLIENT, NODE, MESH = "client", "node", "wg0"

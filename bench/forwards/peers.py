@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import List, Sequence
 
-from . import cases, space
+from ..common import space
+from ..common.space import BenchError, say, sh
+from ..common.stats import Samples
+from . import cases
 from .control import make_edge
 from .plays import Plays
-from .space import BenchError, say, sh
-from .stats import Samples
 
 VARIANTS = ("nft", "legacy")
 SHARED = "peers"

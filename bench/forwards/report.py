@@ -1,17 +1,16 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables, as Markdown."""
+"""The tables about forwards."""
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List
 
+from ..common.report import NOTHING, figure, rate, table, time
+from ..common.stats import Samples
 from .peers import VARIANTS, extrapolate
-from .stats import Samples
-from .targets import Target
 
-NOTHING = "-"
 HOW_RATES_ARE = """Client, node and the kernel between them share one core. "Core time" counts what they had of it, so it hardly sees
 other load; on a quiet machine it equals the plain figure. (A proxy works on other cores too, so for Traefik only the plain figure
 says something.)
@@ -33,38 +32,9 @@ EDGES = {
 RATES = {"reset-core": "conn/s of core time", "reset": "conn/s", "close-core": "closed, conn/s of core time", "close": "closed, conn/s"}
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _figure(value: Optional[float], digits: int = 2) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
-
-
-def _time(samples: Samples, name: str, digits: int = 2) -> str:
-    return f"{samples.median(name):.{digits}f} ({samples.lowest(name):.{digits}f})" if samples.has(name) else NOTHING
-
-
-def _rate(samples: Samples, name: str) -> str:
-    return f"{samples.median(name):.0f} ({samples.highest(name):.0f})" if samples.has(name) else NOTHING
-
-
-def verdicts(targets: List[Target], judged: bool) -> str:
-    """Each target and whether it is met."""
-    def verdict(target: Target) -> str:
-        if target.met is None:
-            return "not measured"
-        return ("pass" if target.met else "**FAIL**") if judged else "not judged"
-    return table(["ratio", "measured", "target", "verdict"], [
-        [target.what, _figure(target.measured), f"{'>=' if target.at_least else '<='} {target.bound:g}", verdict(target)]
-        for target in targets])
-
-
 def _compared(samples: Samples, kind: str, key: str) -> List[str]:
-    ratios = [_figure(samples.ratio(f"{kind}/{key}", f"{kind}/{limit}/1")) for limit in ("plain", "hand")]
-    return [_rate(samples, f"{kind}/{key}"), *ratios]
+    ratios = [figure(samples.ratio(f"{kind}/{key}", f"{kind}/{limit}/1")) for limit in ("plain", "hand")]
+    return [rate(samples, f"{kind}/{key}"), *ratios]
 
 
 def data_plane(samples: Samples, sizes: List[int]) -> str:
@@ -75,15 +45,15 @@ def data_plane(samples: Samples, sizes: List[int]) -> str:
             key = f"{name}/{size}"
             if samples.has(f"data/reset/{key}"):
                 cells = [cell for kind in RATES for cell in _compared(samples, f"data/{kind}", key)]
-                rows.append([label, str(size), *cells, _time(samples, f"data/connect/{key}", 0), _time(samples, f"data/answer/{key}", 0)])
+                rows.append([label, str(size), *cells, time(samples, f"data/connect/{key}", 0), time(samples, f"data/answer/{key}", 0)])
     compared = [word for head in RATES.values() for word in (head, "of plain", "of one rule")]
     return table(["edge", "N", *compared, "connect alone, us", "answer alone, us"], rows)
 
 
 def plays(samples: Samples, sizes: List[int]) -> str:
     """Whole runs of ansible-playbook."""
-    rows = [[label, *(_time(samples, f"play/{name}/{size}") for size in sizes),
-             *(_figure(samples.ratio(f"play/{name}/{size}", f"play/ping/{size}")) for size in sizes)] for name, label in PLAYS.items()]
+    rows = [[label, *(time(samples, f"play/{name}/{size}") for size in sizes),
+             *(figure(samples.ratio(f"play/{name}/{size}", f"play/ping/{size}")) for size in sizes)] for name, label in PLAYS.items()]
     return table(["play", *(f"N={size}, s" for size in sizes), *(f"of ping, {size}" for size in sizes)], rows)
 
 
@@ -93,21 +63,21 @@ def process(samples: Samples, sizes: List[int]) -> str:
     for size in sizes:
         names.update({f"first/{size}": f"{size} from nothing", f"again/{size}": f"{size} again"})
     return table(["module as a process", "inside, s", "with imports, s", "peak, MiB"], [
-        [label, *(_time(samples, f"process/{name}/{what}", digits) for what, digits in (("run", 3), ("all", 3), ("mib", 1)))]
+        [label, *(time(samples, f"process/{name}/{what}", digits) for what, digits in (("run", 3), ("all", 3), ("mib", 1)))]
         for name, label in names.items()])
 
 
 def peers(samples: Samples, sizes: List[int], middle: int) -> str:
     """What others need for the same."""
-    rows = [[f"bare nft -f, one map, {size} (limit)", _time(samples, f"peer/bare/{size}", 3), NOTHING] for size in sizes]
+    rows = [[f"bare nft -f, one map, {size} (limit)", time(samples, f"peer/bare/{size}", 3), NOTHING] for size in sizes]
     if samples.has("peer/loop"):
         first, again = (f"{samples.median(f'peer/{name}') * middle:.0f} (scaled)" for name in ("loop", "loop-again"))
         rows.append([f"loop of ansible.builtin.iptables, 2 tasks, {middle}", first, again])
-    times = (_time(samples, f"peer/{name}/{middle}") for name in ("pyinfra", "pyinfra-again"))
+    times = (time(samples, f"peer/{name}/{middle}") for name in ("pyinfra", "pyinfra-again"))
     rows.append([f"pyinfra, 1 rule a forward, {middle}", *times])
     for variant in VARIANTS:
         for size in sizes:
-            cells = [_time(samples, f"peer/{variant}/{kind}/{size}") for kind in ("first", "again")]
+            cells = [time(samples, f"peer/{variant}/{kind}/{size}") for kind in ("first", "again")]
             if cells[0] == NOTHING and samples.has(f"probe/{variant}/first/{size}"):
                 loads = [0, *(other for other in sizes if other <= size)]
                 cells = [f"{extrapolate(samples, variant, kind, loads):.0f} (extrapolated)" for kind in ("first", "again")]
@@ -115,14 +85,10 @@ def peers(samples: Samples, sizes: List[int], middle: int) -> str:
     return table(["way", "first, s", "again, s"], rows)
 
 
-def document(samples: Samples, sizes: List[int], middle: int, about: Dict[str, str], judgement: str) -> str:
-    """All of it."""
-    parts = ["# Forwards, measured", "\n".join(f"- {name}: {value}" for name, value in about.items()),
-             "Figures are medians, the best round in parentheses. A ratio is the median of the ratios within each round.",
-             "## Targets", judgement,
-             "## Data plane: new TCP connections to the last of N forwards, 64 in flight, and one alone",
-             HOW_RATES_ARE, data_plane(samples, sizes),
-             "## Control plane: whole runs of ansible-playbook", plays(samples, sizes),
-             "## The module alone", process(samples, sizes),
-             "## Other ways", peers(samples, sizes, middle)]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+def sections(samples: Samples, sizes: List[int], middle: int) -> List[str]:
+    """Headings and tables."""
+    return ["## Data plane: new TCP connections to the last of N forwards, 64 in flight, and one alone",
+            HOW_RATES_ARE, data_plane(samples, sizes),
+            "## Control plane: whole runs of ansible-playbook", plays(samples, sizes),
+            "## The module alone", process(samples, sizes),
+            "## Other ways", peers(samples, sizes, middle)]

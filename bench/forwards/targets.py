@@ -5,29 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Optional
+from typing import List
 
-from .stats import Samples
+from ..common.stats import Samples
+from ..common.targets import Target
 
 JUDGED = "reset-core"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio and its bound."""
-
-    what: str
-    measured: Optional[float]
-    bound: float
-    at_least: bool
-
-    @property
-    def met(self) -> Optional[bool]:
-        """Whether it is; None when it was not measured."""
-        if self.measured is None:
-            return None
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
 
 def targets(samples: Samples, sizes: List[int], middle: int) -> List[Target]:

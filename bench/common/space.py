@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 REPO = Path(__file__).resolve().parents[2]
 CACHE = REPO / ".cache" / "bench"
@@ -42,6 +42,15 @@ def isolated() -> bool:
 def within(namespace: str) -> Sequence[str]:
     """The head of a command line that puts a command into a network namespace."""
     return ["nsenter", f"--net=/run/netns/{namespace}", "--"] if namespace else []
+
+
+def before_others(core: Optional[int] = None) -> List[str]:
+    """The head of a command line that has a program go before the others on this machine, and keeps it on a core.
+
+    Every session is a scheduling group of its own where the kernel makes such groups; "nice" has its effect only within.
+    """
+    kept = ["taskset", "-c", str(core)] if core is not None else []
+    return ["sh", "-c", 'echo -20 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh", "nice", "-n", "-20", *kept]
 
 
 def start(argv: Sequence[str], namespace: str, log: Path) -> subprocess.Popen[str]:
@@ -128,13 +137,6 @@ def inside(namespace: str) -> Iterator[None]:
             os.close(place)
         if back:
             raise OSError(ctypes.get_errno(), "setns")
-
-
-def forget(namespace: str) -> None:
-    """Back to a host that never had a forward: no rules of nftables, no state, no forwarding."""
-    sh("nft", "flush", "ruleset", namespace=namespace)
-    sh("sysctl", "-qw", "net.ipv4.ip_forward=0", namespace=namespace)
-    forget_files()
 
 
 def forget_files() -> None:

@@ -30,6 +30,10 @@ class Samples:
         """All figures of a name."""
         return [figure for _number, figure in self.taken[name]]
 
+    def last(self, name: str) -> float:
+        """The figure that came last."""
+        return self.figures(name)[-1]
+
     def median(self, name: str) -> float:
         """The figure in the middle."""
         return median(self.figures(name))
@@ -46,11 +50,19 @@ class Samples:
         """How many times of ``to``; None when one of them is missing."""
         if not (self.has(name) and self.has(to)):
             return None
-        ours, theirs = self._by_round(name), self._by_round(to)
-        shared = sorted(set(ours) & set(theirs))
-        if not shared:
+        pairs = self._pairs(name, to)
+        if not pairs:
             return self.median(name) / self.median(to)
-        return median(ours[number] / theirs[number] for number in shared)
+        return median(ours / theirs for ours, theirs in pairs)
+
+    def difference(self, name: str, to: str) -> Optional[float]:
+        """How much more than ``to``, within the rounds; None when one of them is missing."""
+        pairs = self._pairs(name, to) if self.has(name) and self.has(to) else []
+        return median(ours - theirs for ours, theirs in pairs) if pairs else None
+
+    def _pairs(self, name: str, to: str) -> List[Tuple[float, float]]:
+        ours, theirs = self._by_round(name), self._by_round(to)
+        return [(ours[number], theirs[number]) for number in sorted(set(ours) & set(theirs))]
 
     def _by_round(self, name: str) -> Dict[int, float]:
         rounds: Dict[int, List[float]] = {}
