@@ -272,3 +272,23 @@ def test_run_failures_are_one_line() -> None:
     for caught in (missing, failed, slow):
         one_sentence(caught.value.message)
     assert "/nonexistent/one" in failed.value.message
+
+
+@pytest.mark.parametrize(("mode", "aside"), [(0o755, True), (0o777, False)])
+def test_a_watched_directory_sees_nothing_but_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, aside: bool) -> None:
+    """Staged in the directory above, unless others can write there; what a killed run has staged goes from both."""
+    watched = tmp_path / "watched"
+    watched.mkdir(mode=0o755)
+    tmp_path.chmod(mode)
+    for folder in (tmp_path, watched) if aside else (watched,):
+        (folder / ".edge-gateway-0123456789ab.tmp").write_text("half")
+    staged: List[str] = []
+    rename = os.rename
+
+    def noting(source: str, target: str, **places: int) -> None:
+        staged.append(os.readlink(f"/proc/self/fd/{places['src_dir_fd']}"))
+        rename(source, target, **places)
+    monkeypatch.setattr(os, "rename", noting)
+    Host().write_all(str(watched), {"a.yml": "1", "b.yml": "2"}, 0o640, watched=True)
+    assert staged == [str(tmp_path if aside else watched)] * 2
+    assert sorted(os.listdir(watched)) == ["a.yml", "b.yml"] and os.listdir(tmp_path) == ["watched"]

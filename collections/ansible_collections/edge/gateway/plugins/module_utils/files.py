@@ -13,11 +13,13 @@ import fcntl
 import os
 import stat
 import time
-from typing import Iterable, Iterator, Optional, Tuple
+from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from .errors import Busy, StateRefused
 
 READ_SIZE = 64 * 1024
+# more files than this at once are flushed together
+MANY = 16
 PREFIX = ".edge-gateway-"
 # Traefik loads every *.yml, hidden ones too: a staged file must never end so
 SUFFIX = ".tmp"
@@ -67,6 +69,43 @@ def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple
             yield name, data
     finally:
         os.close(handle)
+
+
+def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: int, watched: bool) -> None:
+    """Replace files of a directory, or remove those without content, as :meth:`..host.Host.write_all` says."""
+    staged: Dict[str, str] = {}
+    place = beside(directory) if watched else os.dup(directory)
+    try:
+        sweep(directory)
+        sweep(place)
+        for name, text in files.items():
+            if text is not None:
+                staged[name] = stage(place, text.encode(), mode, gid, durable=len(files) <= MANY)
+        if len(files) > MANY:
+            flush(directory)
+        for name in files:
+            if name in staged:
+                os.rename(staged[name], name, src_dir_fd=place, dst_dir_fd=directory)
+                del staged[name]
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+        os.fsync(directory)
+    finally:
+        for name in staged.values():
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=place)
+        os.close(place)
+
+
+def beside(directory: int) -> int:
+    """The directory above, opened, if files can be renamed from there; else the directory itself. The caller closes it."""
+    above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    status = os.fstat(above)
+    if status.st_dev == os.fstat(directory).st_dev and status.st_uid == os.geteuid() and not status.st_mode & 0o022:
+        return above
+    os.close(above)
+    return os.dup(directory)
 
 
 def sweep(directory: int) -> None:

@@ -20,15 +20,13 @@ from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Opti
 
 from . import processes
 from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
-from .files import READ_SIZE, flush, locked, private, read_many, read_through, stage, sweep
+from .files import READ_SIZE, locked, private, read_many, read_through, replace
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
 Status = os.stat_result
 MAX_FILE = 32 * 1024 * 1024
-# more files than this at once are flushed together
-MANY = 16
 
 
 @dataclass(frozen=True)
@@ -206,12 +204,13 @@ class Host:
         directory, name = os.path.split(path)
         self.write_all(directory, {name: text}, mode)
 
-    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1) -> None:
+    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1, watched: bool = False) -> None:
         """Replace several files of one directory, renaming them into place together.
 
         Args:
             files: new content by name; None removes the file.
             gid: numeric group of the files; -1 leaves root's.
+            watched: somebody notices each event in the directory: stage beside it, so that a file is one event instead of five.
         """
         directory = os.path.normpath(directory)
         try:
@@ -219,29 +218,12 @@ class Host:
         except OSError as problem:
             raise StateRefused(f"{directory} cannot be opened as a directory ({problem.strerror}); create it, "
                                "not as a link", directory) from None
-        staged: Dict[str, str] = {}
         try:
-            sweep(handle)
-            for name, text in files.items():
-                if text is not None:
-                    staged[name] = stage(handle, text.encode(), mode, gid, durable=len(files) <= MANY)
-            if len(files) > MANY:
-                flush(handle)
-            for name in files:
-                if name in staged:
-                    os.rename(staged[name], name, src_dir_fd=handle, dst_dir_fd=handle)
-                    del staged[name]
-                else:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(name, dir_fd=handle)
-            os.fsync(handle)
+            replace(handle, files, mode, gid, watched)
         except OSError as problem:
             raise GatewayError(f"{directory} cannot be written ({problem.strerror}); "
                                "free space or make it writable, and run again", directory) from None
         finally:
-            for name in staged.values():
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=handle)
             os.close(handle)
 
     def set_kernel(self, path: str, value: str) -> None:

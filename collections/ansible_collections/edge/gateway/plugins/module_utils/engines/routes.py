@@ -187,7 +187,7 @@ class RouteEngine(BaseEngine[Route]):
         files.update({name + SUFFIX: None for name in live if name not in after})
         self._fresh = False
         if files:
-            self.host.write_all(self.path, files, MODE, self.directory.gid)
+            self.host.write_all(self.path, files, MODE, self.directory.gid, watched=True)
 
     def confirm(self, before: Routes, after: Routes, touched: Set[str]) -> None:
         """Raise unless Traefik reports the watched routes enabled as they were written, and the removed ones gone."""
