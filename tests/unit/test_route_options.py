@@ -95,8 +95,9 @@ def test_every_option_round_trip() -> None:
     """A file is read back as the route it was written for, by digest and, when that does not hold, by its header."""
     route = of(**EVERYTHING)
     text = route_file.render(route)
-    assert route_file.parse(text) == (route, route_file.header(route), True)
-    assert route_file.parse(text + "# by hand\n") == (route, route_file.header(route), False)
+    assert route_file.restored([route_file.intact(text.encode()) or b""]) == [route]
+    assert route_file.intact((text + "# by hand\n").encode()) is None
+    assert route_file.parse(text + "# by hand\n") == (route, route_file.header(route))
     assert Route.parse(route.as_dict()) == route and "{{" not in text
 
 

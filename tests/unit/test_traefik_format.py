@@ -121,8 +121,9 @@ def test_round_trip(changes: Dict[str, Any]) -> None:
     """A file of ours is read back as the route it was written for."""
     route = of(**changes)
     text = route_file.render(route)
-    assert route_file.is_ours(text) and route_file.parse(text) == (route, route_file.header(route), True)
+    assert route_file.is_ours(text) and route_file.parse(text) == (route, route_file.header(route))
     assert route_file.render(route_file.parse(text)[0]) == text
+    assert route_file.restored([route_file.intact(text.encode()) or b""]) == [route]
 
 
 def test_nothing_for_the_template_engine() -> None:

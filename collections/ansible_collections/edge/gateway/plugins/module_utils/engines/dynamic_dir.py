@@ -69,12 +69,25 @@ class DynamicDir:
             else:
                 ours[name[:-len(SUFFIX)]] = self.ours[name[:-len(SUFFIX)]]
         likely = [name for name, status in fresh.items() if name.endswith(SUFFIX) and "/" not in name and stat.S_ISREG(status.st_mode)]
-        for name, data in self.host.read_many(self.path, likely) if likely else ():
-            text = (data or b"").decode("utf-8", "replace")
-            if route_file.is_ours(text):
-                ours[name[:-len(SUFFIX)]] = _own(name[:-len(SUFFIX)], text, fresh.pop(name))
+        ours.update(self._read(likely, fresh) if likely else ())
         foreign.update((name, self._foreign(name, status)) for name, status in fresh.items())
         self.ours, self.foreign, self._seen = ours, foreign, seen
+
+    def _read(self, names: List[str], fresh: Dict[str, Status]) -> Iterator[Tuple[str, Own]]:
+        """Those files that are ours, by route id; they are taken out of ``fresh``."""
+        headers: Dict[str, bytes] = {}
+        for name, data in self.host.read_many(self.path, names):
+            kept = route_file.intact(data or b"")
+            if kept is not None:
+                headers[name] = kept
+                continue
+            text = (data or b"").decode("utf-8", "replace")
+            if route_file.is_ours(text):
+                yield name[:-len(SUFFIX)], _damaged(name[:-len(SUFFIX)], text, fresh.pop(name))
+        for (name, kept), route in zip(headers.items(), route_file.restored(list(headers.values()))):
+            status, route_id = fresh.pop(name), name[:-len(SUFFIX)]
+            problem = "" if route.route_id == route_id else f"was written for route {route.route_id}"
+            yield route_id, Own(None if problem else route, kept.decode(), True, stat.S_IMODE(status.st_mode), status.st_gid, problem)
 
     def _loaded(self, below: str, depth: int) -> Iterator[Tuple[str, Status]]:
         """Name and status of all that Traefik would load, in folders within too."""
@@ -107,12 +120,12 @@ class DynamicDir:
         return [f"{self.path}/{name} {file.doubtful}" for name, file in sorted(self.foreign.items()) if file.doubtful]
 
 
-def _own(route_id: str, text: str, status: Status) -> Own:
+def _damaged(route_id: str, text: str, status: Status) -> Own:
     mode, gid = stat.S_IMODE(status.st_mode), status.st_gid
     try:
-        route, kept, intact = route_file.parse(text)
+        route, kept = route_file.parse(text)
     except ValueError as problem:
         return Own(None, "", False, mode, gid, str(problem))
     if route.route_id != route_id:
-        return Own(None, kept, intact, mode, gid, f"was written for route {route.route_id}")
-    return Own(route, kept, intact, mode, gid)
+        return Own(None, kept, False, mode, gid, f"was written for route {route.route_id}")
+    return Own(route, kept, False, mode, gid)

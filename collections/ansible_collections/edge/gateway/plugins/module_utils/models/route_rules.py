@@ -56,12 +56,15 @@ def check_clashes(routes: Routes, known: Routes, others: Iterable[Claim] = ()) -
     owners: Dict[Tuple[str, str, Optional[str]], str] = {}
     hosts: Dict[Tuple[str, str], Claim] = {}
     late = [item for name, item in sorted(routes.items()) if known.get(name) is not item and known.get(name) != item]
-    ids = {item.route_id for item in late}
+    if not late:
+        return
+    ids, asked = {item.route_id for item in late}, {name for item in late for name in item.hostname}
     for claim in others:
         owners[claim.entrypoint, claim.host, claim.path] = claim.owner
         hosts.setdefault((claim.entrypoint, claim.host), claim._replace(tls=...))
     for item in routes.values():
-        if item.route_id not in ids:
+        # most have nothing to do with the change, and there may be thousands
+        if not asked.isdisjoint(item.hostname) and item.route_id not in ids:
             for claim in claims(item):
                 owners[claim.entrypoint, claim.host, claim.path] = claim.owner
                 hosts.setdefault((claim.entrypoint, claim.host), claim)
