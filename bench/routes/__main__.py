@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import List
 
-from ..common import command
+from ..common import command, space
 from ..common.command import Bench, Choices, first_line
 from ..common.prepare import TRAEFIK
 from ..common.stats import Samples
@@ -40,7 +40,7 @@ def measure(choices: Choices, samples: Samples) -> None:
     """All parts, each with processes and folders of its own; some have fewer rounds."""
     sizes, few = choices.sizes, min(choices.rounds, FEW)
     for part in choices.parts:
-        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=space.MEMORY) as name:
             folder = Path(name)
             if part == "served":
                 served.measure(samples, folder, sizes, rounds=choices.rounds)

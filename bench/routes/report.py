@@ -103,7 +103,7 @@ def process(samples: Samples, sizes: List[int]) -> str:
                       for change, word in zip(CHANGES, ("more", "less"))})
     return table(["module as a process", "inside, s", "with imports, s", "peak, MiB"], [
         [label, *(time(samples, f"{name}/{what}", digits) for what, digits in (("run", 3), ("all", 3), ("mib", 1)))]
-        for name, label in names.values()])
+        for name, label in names.values() if samples.has(f"{name}/run")])
 
 
 def sections(samples: Samples, parts: Sequence[str], sizes: List[int], *, count: int, at_once: int, many: int) -> List[str]:
