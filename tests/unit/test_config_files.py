@@ -15,7 +15,7 @@ from ansible_collections.edge.gateway.plugins.module_utils import host
 from ansible_collections.edge.gateway.plugins.module_utils.converge import Outcome, converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.config_files import ConfigFileEngine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, StateRefused
-from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import ConfigFile, edit_of
+from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import ConfigFile, Wish
 from unit.samples import one_sentence, refusal
 
 GOOD: Dict[str, Any] = {"path": "/etc/x", "mode": "0644", "content": "a\n"}
@@ -35,7 +35,7 @@ def test_refused(changes: Dict[str, Any]) -> None:
 
 def test_one_path_twice_is_refused() -> None:
     """Whichever came last would win."""
-    refusal(edit_of, {"directories": [{"path": "/etc/x", "mode": "0755"}], "files": [GOOD]})
+    refusal(Wish.parse, {"directories": [{"path": "/etc/x", "mode": "0755"}], "files": [GOOD]})
 
 
 @pytest.fixture(name="place")
@@ -47,13 +47,13 @@ def a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield place
 
 
-def run(params: Dict[str, List[Dict[str, Any]]], dry_run: bool = False) -> Outcome[ConfigFile]:
+def run(params: Dict[str, List[Any]], dry_run: bool = False) -> Outcome[ConfigFile]:
     """What the module does."""
-    edit = edit_of({"directories": [], "files": [], **params})
-    return converge(ConfigFileEngine(host.Host(), sorted(edit({}))), edit, dry_run)
+    wish = Wish.parse({"directories": [], "files": [], **params})
+    return converge(ConfigFileEngine(host.Host(), wish), wish.edit, dry_run)
 
 
-def walk(params: Dict[str, List[Dict[str, Any]]]) -> Dict[str, Any]:
+def walk(params: Dict[str, List[Any]]) -> Dict[str, Any]:
     """Predict, do, and do again: the same report, and nothing left to do."""
     predicted = run(params, dry_run=True).as_dict()
     real = run(params).as_dict()
@@ -61,7 +61,7 @@ def walk(params: Dict[str, List[Dict[str, Any]]]) -> Dict[str, Any]:
     return real
 
 
-def wanted(place: Path, text: str = "a = 1\n", mode: str = "0644", group: str = "root") -> Dict[str, List[Dict[str, Any]]]:
+def wanted(place: Path, text: str = "a = 1\n", mode: str = "0644", group: str = "root") -> Dict[str, List[Any]]:
     """A directory and a file in it."""
     return {"directories": [{"path": f"{place}/d", "mode": "0750", "group": group}],
             "files": [{"path": f"{place}/d/f", "mode": mode, "content": text, "group": group}]}
@@ -114,3 +114,39 @@ def test_links_and_swapped_kinds_are_refused(place: Path) -> None:
     with pytest.raises(StateRefused):
         run(wanted(place))
     assert list((place / "real").iterdir()) == [] and (place / "d").read_text() == "a file"
+
+
+SECRET = "TOKEN=s3cret-value\nOTHER=1\n"
+
+
+def secret(place: Path, text: str = SECRET) -> Dict[str, List[Any]]:
+    """A file that must not be shown."""
+    return {"files": [{"path": f"{place}/env", "mode": "0600", "secret_content": text}]}
+
+
+def test_a_secret_is_written_and_never_shown(place: Path) -> None:
+    """Neither what stood there nor what comes; a diff still shows that something changes."""
+    added = walk(secret(place))
+    assert (place / "env").read_text() == SECRET and stat.S_IMODE((place / "env").stat().st_mode) == 0o600
+    assert "file 0600 root:root\n  (2 secret lines, sha256 " in added["diff"]["after"]
+    changed = walk(secret(place, "TOKEN=another\n"))
+    assert changed["updated"] == [f"{place}/env"] and changed["diff"]["before"] != changed["diff"]["after"]
+    for words in (str(added), str(changed), repr(ConfigFile.parse(secret(place)["files"][0]))):
+        assert "s3cret" not in words and "another" not in words
+
+
+@pytest.mark.parametrize("contents", [{}, {"content": "a", "secret_content": "b"}])
+def test_a_file_has_one_content(contents: Dict[str, str]) -> None:
+    """Not none, and not two."""
+    said = refusal(Wish.parse, {"directories": [], "files": [{"path": "/etc/x", "mode": "0644", **contents}]})
+    assert "files[0]." in said and "content" in said
+
+
+def test_a_file_can_be_absent(place: Path) -> None:
+    """What is named so goes; what is not there stays away."""
+    walk(secret(place))
+    gone = walk({"absent": [f"{place}/env", f"{place}/never"]})
+    assert gone["removed"] == [f"{place}/env"] and list(place.iterdir()) == []
+    assert "s3cret" not in str(walk(secret(place)))
+    refusal(Wish.parse, {"directories": [], **secret(place), "absent": [f"{place}/env"]})
+    refusal(Wish.parse, {"directories": [], "files": [], "absent": ["../x"]})

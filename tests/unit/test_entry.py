@@ -145,3 +145,29 @@ def test_options_that_do_not_go_together(main: Callable[[], None], params: Dict[
     """Ansible's own checks say so."""
     status, result, printed = finish(main, capfd, **params)
     assert status == 1 and result["failed"] and TOKEN not in printed
+
+
+SECRET = {"type": "str", "no_log": True}
+
+
+@pytest.mark.parametrize(("argument_spec", "held"), [
+    ({"a": {"type": "str"}}, False), ({"a": SECRET}, False), ({"a": {"type": "dict", "options": {"b": {"type": "str"}}}}, False),
+    ({"a": {"type": "list", "elements": "dict", "options": {"b": SECRET}}}, True),
+    ({"a": {"type": "dict", "options": {"b": {"type": "dict", "options": {"c": SECRET}}}}}, True),
+    ({"a": {"type": "dict", "options": {"b": {"type": "str", "no_log": False}}}}, False),
+])
+def test_calls_with_nested_secrets_are_not_logged(argument_spec: Dict[str, Any], held: bool) -> None:
+    """Of those at the top, Ansible itself leaves out the value; of nested ones it may not find it."""
+    assert entry.holds_secrets(argument_spec) == held
+
+
+def test_such_a_call_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither by what Ansible calls at the start of a module, nor otherwise."""
+    logged: list[str] = []
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda self, msg, log_args=None: logged.append(str(msg)))
+    argument_spec = {"a": {"type": "list", "elements": "dict", "options": {"b": SECRET}}}
+    for spec_of_this, count in ((argument_spec, 0), ({"a": {"type": "list"}}, 1)):
+        logged.clear()
+        with patch_module_args({"a": [{"b": "first\nsecond"}]}), pytest.raises(SystemExit):
+            entry.run(spec_of_this, lambda params, dry_run: {"changed": False})
+        assert len(logged) == count

@@ -46,17 +46,33 @@ def test_forwards(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
     assert bool(part.remedy) == (status != OK)
 
 
-@pytest.mark.parametrize(("live", "running", "status", "shown"), [
-    ({}, True, OK, "0"),
-    ({}, False, FAILED, "Traefik"),
-    ({"a": "enabled"}, True, OK, "1"),
-    ({"a": "enabled", "b": "disabled"}, True, FAILED, "b"),
-    ({"a": "enabled", "b": "missing"}, True, FAILED, "b"),
-    ({"a": "unknown"}, False, FAILED, "1"),
+@pytest.mark.parametrize(("live", "running", "broken", "status", "shown"), [
+    ({}, True, [], OK, "0"),
+    ({}, False, [], FAILED, "Traefik"),
+    ({"a": "enabled"}, True, [], OK, "1"),
+    ({"a": "enabled", "b": "disabled"}, True, [], FAILED, "b"),
+    ({"a": "enabled", "b": "missing"}, True, [], FAILED, "b"),
+    ({"a": "unknown"}, False, [], FAILED, "1"),
+    ({"a": "enabled"}, True, ["x.yml is a link to nothing"], DEGRADED, "x.yml"),
 ])
-def test_routes(live: Dict[str, str], running: bool, status: str, shown: str) -> None:
-    """Served means that Traefik says so."""
-    part = health.routes(live, running)
+def test_routes(live: Dict[str, str], running: bool, broken: List[str], status: str, shown: str) -> None:
+    """Served means that Traefik says so; a file that would cost all of them at the next start is told before that."""
+    part = health.routes(live, running, broken)
+    assert part.status == status and shown in part.message
+    assert bool(part.remedy) == (status != OK)
+
+
+@pytest.mark.parametrize(("arguments", "status", "shown"), [
+    ((None, {}, [], []), OK, "3.7"),
+    ((3, {}, [], []), OK, "3"),
+    ((3, {"b.test": "no such order", "a.test": "the authority says no"}, [], []), DEGRADED, "a.test (and 1 more): the authority says no"),
+    ((3, {"a.test": ""}, [], []), DEGRADED, "nothing is logged"),
+    ((3, {}, [], ["the certificate of a.test ends in 3 days"]), DEGRADED, "3 days"),
+    ((3, {"b.test": "x"}, ["the certificate of a.test has ended"], []), FAILED, "has ended"),
+])
+def test_certificates(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
+    """One that has ended is a failure; one that is missing or ends soon is told with the reason."""
+    part = health.certificates(*arguments)
     assert part.status == status and shown in part.message
     assert bool(part.remedy) == (status != OK)
 

@@ -90,6 +90,19 @@ def test_tls(changes: Dict[str, Any], tls: object) -> None:
     assert http_of(of(**changes))["routers"]["web"].get("tls") == tls
 
 
+@pytest.mark.parametrize(("hostname", "domains"), [
+    ("*.a.test", [{"main": "*.a.test"}]),
+    (["*.a.test", "a.test"], [{"main": "*.a.test", "sans": ["a.test"]}]),
+    (["b.test", "*.a.test", "*.b.test"], [{"main": "b.test", "sans": ["*.a.test", "*.b.test"]}]),
+    # a certificate authority refuses an order for a name and the wildcard that covers it
+    (["x.a.test", "*.a.test", "x.y.a.test"], [{"main": "*.a.test", "sans": ["x.y.a.test"]}]),
+])
+def test_the_names_of_a_wildcards_certificate(hostname: object, domains: object) -> None:
+    """Traefik reads names out of Host(), not out of HostRegexp(): without this it would ask for no certificate at all."""
+    wanted = {"certResolver": "le", "domains": domains}
+    assert http_of(of(hostname=hostname, certresolver="le"))["routers"]["web"]["tls"] == wanted
+
+
 @pytest.mark.parametrize("name", ["a.b_c-d", "0", "123", "1e3", "0x1f", "1.5", "null", "true", "no", "on", "2024-01-01", "1_000", "x" * 63])
 def test_any_id_is_a_string_in_yaml(name: str) -> None:
     """A machine's number is a likely id; YAML must not read it as a number, a date or nothing."""

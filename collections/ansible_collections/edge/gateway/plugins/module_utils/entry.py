@@ -17,6 +17,16 @@ from .errors import GatewayError
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
 
+class UnloggedModule(AnsibleModule):  # type: ignore[misc]
+    """A module whose call is not written to the host's journal, see :func:`holds_secrets`.
+
+    AnsibleModule's own ``no_log`` cannot do that: the task's overrides it.
+    """
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> None:
     """Run a module.
 
@@ -26,7 +36,8 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
         constraints: passed on to AnsibleModule, such as ``mutually_exclusive``.
     """
     gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    kind = UnloggedModule if holds_secrets(argument_spec) else AnsibleModule
+    module = kind(argument_spec=argument_spec, supports_check_mode=True, **constraints)
     try:
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
@@ -37,6 +48,16 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)
+
+
+def holds_secrets(argument_spec: Dict[str, Any]) -> bool:
+    """Whether there is a secret among options of options.
+
+    Ansible writes such a list or dictionary to the journal as Python does, where a secret of several lines looks otherwise than the one
+    that it searches for and hides.
+    """
+    nested = [option["options"] for option in argument_spec.values() if option.get("options")]
+    return any(any(option.get("no_log") for option in options.values()) or holds_secrets(options) for options in nested)
 
 
 def _place() -> str:

@@ -102,3 +102,8 @@ def shown(value: object) -> str:
     """How a rejected value is shown: quoted, with no control character, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
+
+
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")

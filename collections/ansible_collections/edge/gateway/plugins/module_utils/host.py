@@ -9,27 +9,24 @@ Only engines call it. ``AnsibleModule.atomic_move`` is not used: it widens modes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import os
 import shutil
-import signal
 import socket
 import stat
 import subprocess
-import time
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
-from .staging import flush, stage, sweep
+from . import processes
+from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
+from .files import READ_SIZE, flush, locked, private, read_many, read_through, stage, sweep
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
 Status = os.stat_result
 MAX_FILE = 32 * 1024 * 1024
-READ_SIZE = 64 * 1024
 # more files than this at once are flushed together
 MANY = 16
 
@@ -107,6 +104,14 @@ class Host:
         finally:
             os.close(fd)
 
+    def read_many(self, directory: str, names: Iterable[str]) -> Iterator[Tuple[str, Optional[bytes]]]:
+        """Names and contents of regular files in one directory, thousands of them; None for one that is gone or cannot be read."""
+        return read_many(directory, names, MAX_FILE)
+
+    def private_file(self, text: str) -> ContextManager[str]:
+        """A file for a library that takes nothing but a path; it is never on a disk, and no one else can open it."""
+        return private(text)
+
     def resolve(self, name: str) -> str:
         """First address of a host name."""
         try:
@@ -131,29 +136,23 @@ class Host:
 
     def read_through(self, path: str) -> Optional[bytes]:
         """Content of a regular file that somebody else keeps, through links; None when there is nothing that can be read."""
-        try:
-            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
-                status = os.fstat(stream.fileno())
-                if status.st_rdev and os.path.samestat(status, os.stat(os.devnull)):
-                    return b""      # a file that was linked away
-                return stream.read(MAX_FILE) if stat.S_ISREG(status.st_mode) else None
-        except OSError:
-            return None
+        return read_through(path, MAX_FILE)
 
     def processes(self, name: str) -> List[int]:
         """Processes of that program in this network namespace: those whose ports are this host's."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            # one that has ended meanwhile is not missed
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
-                if stream.read().rstrip("\n") == name and os.path.samefile(f"/proc/{pid}/ns/net", "/proc/self/ns/net"):
-                    found.append(int(pid))
-        return found
+        return processes.named(name)
+
+    def runs(self, pid: int, program: str) -> bool:
+        """Whether a process runs this program, and not one that stood in its place before."""
+        return processes.runs(pid, program)
+
+    def program(self, pid: int) -> str:
+        """Path of the program that a process runs, empty when there is no such process."""
+        return processes.program(pid)
 
     def hang_up(self, pid: int) -> None:
         """Send SIGHUP, by which daemons are asked to read their configuration again."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGHUP)
+        processes.hang_up(pid)
 
     def names(self, directory: str) -> List[str]:
         """Sorted names in a directory; empty when there is no such directory."""
@@ -272,29 +271,9 @@ class Host:
     def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:
         """Hold the host-wide lock; the kernel frees it when the process dies, however it dies."""
         self.make_directory(os.path.dirname(LOCK_FILE))
-        try:
-            fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise StateRefused(f"{LOCK_FILE} cannot be opened ({problem.strerror}); remove it and run again",
-                               LOCK_FILE) from None
-        try:
-            deadline = time.monotonic() + wait
-            while True:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Busy(f"another run has held {LOCK_FILE} for {wait:.0f} seconds; "
-                                   "wait for it to end and run again", LOCK_FILE) from None
-                    time.sleep(0.05)
+        with locked(LOCK_FILE, wait) as fd:
             self._lock_fd = fd
-            yield
-        finally:
-            self._lock_fd = None
-            os.close(fd)
-
-
-def first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+            try:
+                yield
+            finally:
+                self._lock_fd = None

@@ -23,3 +23,12 @@ TRAEFIK: Spec = {
 }
 STATIC: Spec = {"static_config": {"type": "path", "default": "/etc/traefik/traefik.yml"}}
 STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+PLACE: Spec = {"path": {"type": "str", "required": True}, "mode": {"type": "str", "required": True},
+               "group": {"type": "str", "default": "root"}}
+CONTENT: Spec = {"content": {"type": "str"}, "secret_content": {"type": "str", "no_log": True}}
+FILES: Spec = {
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": PLACE},
+    "files": {"type": "list", "elements": "dict", "default": [], "options": {**PLACE, **CONTENT},
+              "mutually_exclusive": [("content", "secret_content")], "required_one_of": [("content", "secret_content")]},
+    "absent": {"type": "list", "elements": "str", "default": []},
+}

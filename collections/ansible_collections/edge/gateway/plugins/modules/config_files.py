@@ -13,43 +13,12 @@ description:
   - Writes files and directories that belong to root, each atomically and durably, and reports them as one change.
   - The roles of this collection use it. One task instead of a dozen makes a converge that changes nothing feel instant, and
     the prediction of check mode is exact, on a host on which neither the directories nor the group exist yet.
-  - Not for secrets. The content is shown in the diff.
+  - The content is shown in the diff, unless it is given as a secret.
 author:
   - edge.gateway contributors (@edge-gateway)
-options:
-  directories:
-    description: Directories that have to be there. They are made before the files.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path: &path
-        description: Absolute path.
-        type: str
-        required: true
-      mode: &mode
-        description: Mode in octal, such as V(0644). Nobody but root may write.
-        type: str
-        required: true
-      group: &group
-        description: Group that owns it. It must exist, except in check mode.
-        type: str
-        default: root
-  files:
-    description: Files that have to be there.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path: *path
-      mode: *mode
-      group: *group
-      content:
-        description: The whole content.
-        type: str
-        required: true
 extends_documentation_fragment:
   - edge.gateway.attributes
+  - edge.gateway.files
 """
 
 EXAMPLES = r"""
@@ -73,6 +42,11 @@ updated:
   type: list
   elements: str
   returned: success
+removed:
+  description: Paths that this run removed.
+  type: list
+  elements: str
+  returned: success
 """
 
 from typing import Any, Dict
@@ -81,26 +55,18 @@ from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.config_files import ConfigFileEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
-from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import edit_of
-
-PLACE: spec.Spec = {"path": {"type": "str", "required": True}, "mode": {"type": "str", "required": True},
-                    "group": {"type": "str", "default": "root"}}
-ARGUMENTS: spec.Spec = {
-    "directories": {"type": "list", "elements": "dict", "default": [], "options": PLACE},
-    "files": {"type": "list", "elements": "dict", "default": [],
-              "options": {**PLACE, "content": {"type": "str", "required": True}}},
-}
+from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import Wish
 
 
 def place(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the files to what the task asks for."""
-    edit = edit_of(params)
-    result = converge(ConfigFileEngine(Host(), sorted(edit({}))), edit, dry_run).as_dict()
-    return {key: result[key] for key in ("changed", "diff", "added", "updated", "warnings")}
+    wish = Wish.parse(params)
+    result = converge(ConfigFileEngine(Host(), wish), wish.edit, dry_run).as_dict()
+    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, place)
+    entry.run(spec.FILES, place)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ options:
     type: str
   hostname: &hostname
     description:
-      - Host names that the route serves, exact or like C(*.example.com).
+      - Host names that the route serves, exact or like C(*.example.com), which stands for one label and needs Traefik 3.7 or later.
       - International names are accepted and stored as A-labels.
     type: list
     elements: str
@@ -59,6 +59,7 @@ options:
   certresolver: &certresolver
     description:
       - Traefik's certificate resolver. The default certificate is served when left out.
+      - Certificate authorities issue for a wildcard only by a DNS challenge.
       - A warning says when a host name does not point at this edge, so that a certificate cannot be issued.
     type: str
     default: ''
@@ -381,6 +382,13 @@ options:
     description: Seconds to wait for Traefik. One more for every 200 routes that the run touches.
     type: int
     default: 10
+  wait_certificate:
+    description:
+      - Seconds to wait until the certificates of routes with O(certresolver) are there, and fail with the reason of Traefik's log
+        otherwise. The routes stay. V(0) does not wait.
+      - Needs Traefik 3.7 or later.
+    type: int
+    default: 0
   allow_local_target:
     description: Accept targets on the edge itself, loopback and link-local addresses, cloud metadata among them.
     type: bool
@@ -531,7 +539,8 @@ ARGUMENTS: spec.Spec = {
     "_packed": {"type": "str", "no_log": True},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": 10},
-    "allow_local_target": {"type": "bool", "default": False}, "static": {"type": "dict"}, **spec.TRAEFIK, **spec.STATIC,
+    "wait_certificate": {"type": "int", "default": 0}, "allow_local_target": {"type": "bool", "default": False}, "static": {"type": "dict"},
+    **spec.TRAEFIK, **spec.STATIC,
 }
 
 
@@ -543,7 +552,7 @@ def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
     watched = {str(each["route_id"]) for each in entries_of(params, "route_id", "routes")}
     engine = RouteEngine(host, params["dynamic_dir"], api if params["wait"] else None, params["wait_timeout"],
-                         watched=watched, allow_local_target=params["allow_local_target"])
+                         wait_certificate=params["wait_certificate"], watched=watched, allow_local_target=params["allow_local_target"])
     engine.static = read(host, params["static_config"], params["static"], engine.warnings)
     outcome = converge(engine, edit, dry_run)
     live = engine.live(outcome.plan.after)

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import stat
-from typing import List, Mapping, Optional
+from typing import Mapping, Optional
 
 from ..errors import InvalidInput, StateRefused
 from ..host import Host
-from ..models.config_file import ConfigFile, ConfigFiles, parents_first
+from ..models.config_file import ConfigFile, ConfigFiles, Wish, parents_first
 from .base import BaseEngine
 
 
 class ConfigFileEngine(BaseEngine[ConfigFile]):
     """The given paths of one host; no other path is ever looked at."""
 
-    def __init__(self, host: Host, paths: List[str]) -> None:
+    def __init__(self, host: Host, wish: Wish) -> None:
         super().__init__(host)
-        self.paths = paths
+        self.wish = wish
+        self.paths = sorted({*wish.wanted, *wish.absent})
+        self.secret = {path for path, item in wish.wanted.items() if item.secret}
 
     def load(self) -> ConfigFiles:
         """What stands at the paths."""
@@ -31,7 +33,7 @@ class ConfigFileEngine(BaseEngine[ConfigFile]):
             return None
         text = None if stat.S_ISDIR(status.st_mode) else (self.host.read(path) or b"").decode("utf-8", "replace")
         owner = "root" if status.st_uid == 0 else str(status.st_uid)
-        return ConfigFile(path, stat.S_IMODE(status.st_mode), self.host.group_name(status.st_gid), text, owner)
+        return ConfigFile(path, stat.S_IMODE(status.st_mode), self.host.group_name(status.st_gid), text, owner, path in self.secret)
 
     def read(self) -> Mapping[str, object]:
         """The same as :meth:`load`: a file is in effect as it stands."""

@@ -56,22 +56,24 @@ class DynamicDir:
     def look(self) -> None:
         """See what is there now."""
         seen: Dict[str, Signature] = {}
-        ours, foreign = {}, {}
+        ours: Dict[str, Own] = {}
+        foreign: Dict[str, Foreign] = {}
+        fresh: Dict[str, Status] = {}
         for name, status in self._loaded("", DEEPEST):
             signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_mode, status.st_gid)
             seen[name] = signature
-            route_id = name[:-len(SUFFIX)]
-            known = self._seen.get(name) == signature and not stat.S_ISLNK(status.st_mode)
-            if known and route_id in self.ours:
-                ours[route_id] = self.ours[route_id]
-            elif known:
+            if self._seen.get(name) != signature or stat.S_ISLNK(status.st_mode):
+                fresh[name] = status
+            elif name in self.foreign:
                 foreign[name] = self.foreign[name]
             else:
-                own = self._own(name, status)
-                if own:
-                    ours[route_id] = own
-                else:
-                    foreign[name] = self._foreign(name, status)
+                ours[name[:-len(SUFFIX)]] = self.ours[name[:-len(SUFFIX)]]
+        likely = [name for name, status in fresh.items() if name.endswith(SUFFIX) and "/" not in name and stat.S_ISREG(status.st_mode)]
+        for name, data in self.host.read_many(self.path, likely) if likely else ():
+            text = (data or b"").decode("utf-8", "replace")
+            if route_file.is_ours(text):
+                ours[name[:-len(SUFFIX)]] = _own(name[:-len(SUFFIX)], text, fresh.pop(name))
+        foreign.update((name, self._foreign(name, status)) for name, status in fresh.items())
         self.ours, self.foreign, self._seen = ours, foreign, seen
 
     def _loaded(self, below: str, depth: int) -> Iterator[Tuple[str, Status]]:
@@ -82,21 +84,6 @@ class DynamicDir:
                     yield from self._loaded(f"{below}{name}/", depth - 1)
             elif name.endswith(SUFFIX) or name.lower().endswith(LOADED):
                 yield below + name, status
-
-    def _own(self, name: str, status: Status) -> Optional[Own]:
-        if not name.endswith(SUFFIX) or "/" in name or not stat.S_ISREG(status.st_mode):
-            return None
-        text = (self.host.read(f"{self.path}/{name}") or b"").decode("utf-8", "replace")
-        if not route_file.is_ours(text):
-            return None
-        mode, gid = stat.S_IMODE(status.st_mode), status.st_gid
-        try:
-            route, kept, intact = route_file.parse(text)
-        except ValueError as problem:
-            return Own(None, "", False, mode, gid, str(problem))
-        if route.route_id != name[:-len(SUFFIX)]:
-            return Own(None, kept, intact, mode, gid, f"was written for route {route.route_id}")
-        return Own(route, kept, intact, mode, gid)
 
     def _foreign(self, name: str, status: Status) -> Foreign:
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
@@ -118,3 +105,14 @@ class DynamicDir:
     def doubtful(self) -> List[str]:
         """Files of others that some version of Traefik will not load, each with why."""
         return [f"{self.path}/{name} {file.doubtful}" for name, file in sorted(self.foreign.items()) if file.doubtful]
+
+
+def _own(route_id: str, text: str, status: Status) -> Own:
+    mode, gid = stat.S_IMODE(status.st_mode), status.st_gid
+    try:
+        route, kept, intact = route_file.parse(text)
+    except ValueError as problem:
+        return Own(None, "", False, mode, gid, str(problem))
+    if route.route_id != route_id:
+        return Own(None, kept, intact, mode, gid, f"was written for route {route.route_id}")
+    return Own(route, kept, intact, mode, gid)

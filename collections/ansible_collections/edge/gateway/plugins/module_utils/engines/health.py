@@ -13,7 +13,8 @@ from ..errors import GatewayError
 from ..host import Host
 from ..models import health
 from ..models.health import Part
-from . import memberships, system
+from ..models.held_certificate import troubles
+from . import held_certificates, memberships, system
 from .forwards import BOOT_UNIT, ForwardEngine
 from .routes import RouteEngine
 from .traefik_api import TraefikApi
@@ -33,7 +34,8 @@ class Places:
 
 def examine(host: Host, places: Places) -> Dict[str, Part]:
     """The state of each part. A part that cannot even be looked at has failed, and says why."""
-    parts: Dict[str, Callable[[Host, Places], Part]] = {"mesh": _mesh, "forwards": _forwards, "routes": _routes}
+    parts: Dict[str, Callable[[Host, Places], Part]] = {"mesh": _mesh, "forwards": _forwards, "routes": _routes,
+                                                        "certificates": _certificates}
     found = {}
     for name, look in parts.items():
         try:
@@ -66,7 +68,19 @@ def _routes(host: Host, places: Places) -> Part:
         return Part(health.OK, "Traefik is not set up on this host")
     engine = RouteEngine(host, places.dynamic_dir, places.api, 0)
     live = engine.live(engine.load())
-    return health.routes(live, running="unknown" not in live.values() and bool(places.api.version()))
+    return health.routes(live, "unknown" not in live.values() and bool(places.api.version()), engine.directory.broken())
+
+
+def _certificates(host: Host, places: Places) -> Part:
+    if host.mode(places.dynamic_dir) is None:
+        return Part(health.OK, "Traefik is not set up on this host")
+    held = held_certificates.held(places.api)
+    if held is None:
+        return health.certificates(None, {}, [], [])
+    missing = held_certificates.missing(RouteEngine(host, places.dynamic_dir, places.api, 0).load().values(), held)
+    reasons = held_certificates.reasons(host, missing)
+    ended, soon = troubles(held, int(time.time()))
+    return health.certificates(len(held), {name: reasons.get(name, "") for name in missing}, ended, soon)
 
 
 def not_in_effect(live: Mapping[str, object], wanted: Mapping[str, object]) -> List[str]:

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set
 
 from ..errors import InvalidInput, StateRefused, Unreachable
-from ..formats import route_file, traefik
+from ..formats import route_file, traefik, yaml_text
 from ..formats.dynamic_file import ANY
 from ..host import Host
 from ..models import route_rules as rules
 from ..models.route import Route, Routes
 from ..models.route_rules import Claim, Static
-from . import system
+from . import held_certificates, lookup, system
 from .base import BaseEngine
 from .dynamic_dir import SUFFIX, DynamicDir
 from .traefik_api import TraefikApi
@@ -23,6 +24,8 @@ from .traefik_api import TraefikApi
 MODE = 0o640
 # of routes that a run touches; waiting lasts a second longer for each
 ROUTES_PER_SECOND = 200
+# of names that are looked up before a certificate is ordered
+MOST_NAMES, LOOKUP_SECONDS = 50, 3.0
 
 
 class RouteEngine(BaseEngine[Route]):
@@ -32,16 +35,19 @@ class RouteEngine(BaseEngine[Route]):
         api: where to ask Traefik whether a route is live; None to trust the file.
         wait_timeout: seconds until a route that is not live counts as failed.
         static: what Traefik's static configuration offers; None when that is not known.
+        wait_certificate: seconds until a certificate that a route's resolver has not brought counts as failed; 0 not to look.
         watched: ids that must be live at the end; other routes' troubles are not this run's.
         allow_local_target: accept the edge itself as a target.
     """
 
     def __init__(self, host: Host, dynamic_dir: str, api: Optional[TraefikApi], wait_timeout: float, *,
-                 static: Optional[Static] = None, watched: Collection[str] = (), allow_local_target: bool = False) -> None:
+                 static: Optional[Static] = None, wait_certificate: float = 0, watched: Collection[str] = (),
+                 allow_local_target: bool = False) -> None:
         super().__init__(host)
         self.directory = DynamicDir(host, dynamic_dir)
         self.api, self.wait_timeout, self.static = api, wait_timeout, static
-        self.watched = watched
+        self.wait_certificate, self.watched = wait_certificate, watched
+        self._fresh = False
         self.allow_local_target = allow_local_target
 
     @property
@@ -51,7 +57,7 @@ class RouteEngine(BaseEngine[Route]):
 
     def load(self) -> Routes:
         """The routes that our files were written for."""
-        self.directory.look()
+        self._look()
         routes = {}
         for name, file in self.directory.ours.items():
             if file.route is None:
@@ -62,8 +68,13 @@ class RouteEngine(BaseEngine[Route]):
 
     def read(self) -> Mapping[str, object]:
         """Header, mode and group of our files, and whether each is as it was written."""
-        self.directory.look()
+        if not self._fresh:
+            self._look()
         return {name: (file.kept, file.intact, file.mode, file.gid) for name, file in self.directory.ours.items()}
+
+    def _look(self) -> None:
+        self.directory.look()
+        self._fresh = True
 
     def render(self, items: Routes) -> Mapping[str, object]:
         """The same as Traefik needs them: a file it cannot read stops the loading of all others."""
@@ -91,6 +102,8 @@ class RouteEngine(BaseEngine[Route]):
             for option, file in rules.transport_files(item):
                 if self.host.mode(file) is None:
                     raise InvalidInput(option, file, f"of {name} is not there on this host; put the file there first")
+        self._check_version(changed)
+        self._preflight(changed, before)
 
     def _check_directory(self, changes: bool) -> None:
         for sentence in self.directory.broken():
@@ -100,6 +113,9 @@ class RouteEngine(BaseEngine[Route]):
                                    "dynamic_dir")
             self.warnings.append(f"{trouble}; correct that file or move it away")
         self.warnings += self._doubts()
+        if self.directory.foreign and not yaml_text.available():
+            self.warnings.append(f"files in {self.path} that edge.gateway did not write were not checked, since this host has no PyYAML; "
+                                 "install python3-yaml")
 
     def _doubts(self) -> List[str]:
         return [f"{sentence}: it may keep Traefik from loading any file of the directory; look at it"
@@ -133,6 +149,27 @@ class RouteEngine(BaseEngine[Route]):
             if not lent and not unclear:
                 raise rules.missing_reference(item, option, kind, name)
 
+    def _check_version(self, changed: Routes) -> None:
+        """Refuse wildcards where Traefik would take them for names that nobody asks for, and report them enabled."""
+        wild = next(((name, item.route_id) for item in changed.values() for name in item.hostname if name.startswith("*.")), None)
+        if wild and self.api:
+            with contextlib.suppress(Unreachable):      # told later, when it has to answer
+                version = self.api.version()
+                if rules.knows_no_wildcards(version):
+                    raise InvalidInput("hostname", wild[0], f"of {wild[1]} is a wildcard, which Traefik {version} does not know; "
+                                                            "upgrade it to 3.7 (edge_gateway_traefik_version), or give exact names")
+
+    def _preflight(self, changed: Routes, before: Routes) -> None:
+        """Warn of names that do not point here: the authority would not reach the edge by them."""
+        ordering = [item for item in changed.values() if rules.ordered_from_outside(item, self.static)]
+        known = {name for item in before.values() if item.certresolver for name in item.hostname} if ordering else set()
+        names = sorted({name for item in ordering for name in item.hostname if not name.startswith("*.")} - known)[:MOST_NAMES]
+        if not names:
+            return
+        own = rules.public(system.own_addresses(self.host)) | frozenset(system.choices(self.host).public_addresses)
+        found = lookup.addresses(names, LOOKUP_SECONDS)
+        self.warnings += [words for name in names if name in found for words in [rules.check_pointed(name, found[name], own)] if words]
+
     def ready(self, after: Routes) -> None:
         """Raise without the directory, or when Traefik would have to confirm and does not answer."""
         status = self.host.mode(self.path)
@@ -148,6 +185,7 @@ class RouteEngine(BaseEngine[Route]):
         files: Dict[str, Optional[str]] = {
             name + SUFFIX: route_file.render(item) for name, item in after.items() if live.get(name) != wanted[name]}
         files.update({name + SUFFIX: None for name in live if name not in after})
+        self._fresh = False
         if files:
             self.host.write_all(self.path, files, MODE, self.directory.gid)
 
@@ -158,9 +196,19 @@ class RouteEngine(BaseEngine[Route]):
         watched = [item for name, item in after.items() if name in touched or name in self.watched]
         self.api.wait(watched, set(before) - set(after), self.wait_timeout + len(touched) / ROUTES_PER_SECOND,
                       hints=self._hints(), nudge=self._nudge)
-        if touched:
+        if not touched:
+            self._await_certificates(watched)
+        else:
             # it has loaded the directory with that file in it
             self.warnings = [words for words in self.warnings if words not in self._doubts()]
+
+    def finish(self, before: Routes, after: Routes, touched: Set[str]) -> None:
+        """Wait for certificates, if asked to. What is served stays: without its route no certificate would come."""
+        self._await_certificates([item for name, item in after.items() if name in touched or name in self.watched])
+
+    def _await_certificates(self, routes: Collection[Route]) -> None:
+        if self.api and self.wait_certificate:
+            held_certificates.await_all(self.host, self.api, routes, self.wait_certificate)
 
     def _hints(self) -> List[str]:
         """What may keep Traefik from loading what has been written."""
@@ -174,7 +222,8 @@ class RouteEngine(BaseEngine[Route]):
 
     def _nudge(self) -> None:
         """Make Traefik load the directory although no event told it to: a directory that was replaced is no longer watched."""
-        for pid in self.host.processes("traefik"):
+        main = system.main_process(self.host, held_certificates.UNIT)
+        for pid in [main] if main else self.host.processes("traefik"):
             self.host.hang_up(pid)
 
     def live(self, routes: Routes) -> Dict[str, str]:

@@ -66,8 +66,7 @@ class TraefikApi:
 
     def entry(self, key: Key) -> Optional[Dict[str, Any]]:
         """What it reports of one router, service or middleware of the file provider."""
-        protocol, kind, name = key
-        document = self.get(f"/api/{protocol}/{kind}/{name}@file")
+        document = self.get("/api/{}/{}/{}@file".format(*key))
         return document if isinstance(document, dict) else None
 
     def entries(self, path: str) -> List[Dict[str, Any]]:
@@ -79,17 +78,17 @@ class TraefikApi:
 
     def reports(self, protocols: Collection[str], kinds: Sequence[str] = KINDS) -> Reports:
         """A way to look things up in whole lists, which are fetched now."""
-        known = {(protocol, kind, name): entry for protocol in protocols for kind in kinds
-                 for entry in self.entries(f"/api/{protocol}/{kind}")
+        known = {(word, kind, name): entry for word in protocols for kind in kinds
+                 for entry in self.entries(f"/api/{word}/{kind}")
                  for name, _at, provider in [str(entry.get("name", "")).partition("@")] if provider == "file"}
         return known.get
 
     def statuses(self, routes: Collection[Route]) -> Dict[str, str]:
         """Status of each route's worst router: ``enabled``, ``disabled``, ``warning`` or ``missing``."""
-        look = self.entry if len(routes) <= FEW else self.reports({_protocol(route) for route in routes}, ["routers"])
+        look = self.entry if len(routes) <= FEW else self.reports({protocol(route) for route in routes}, ["routers"])
         found = {}
         for route in routes:
-            reports = [look((_protocol(route), "routers", name)) or {} for name in traefik.router_names(route)]
+            reports = [look((protocol(route), "routers", name)) or {} for name in traefik.router_names(route)]
             words = [str(report.get("status", "missing")) for report in reports]
             found[route.route_id] = next((word for word in words if word != "enabled"), "enabled")
         return found
@@ -129,14 +128,14 @@ class TraefikApi:
         if len(waiting) > FEW and not _arrived(*waiting[-1], self.entry):
             return waiting
         # what a route that is gone was, cannot be told from its id
-        protocols = {protocol for route, gone in waiting for protocol in (PROTOCOLS if gone else (_protocol(route),))}
+        protocols = {word for route, gone in waiting for word in (PROTOCOLS if gone else (protocol(route),))}
         look = self.entry if len(waiting) <= FEW else self.reports(protocols)
         return [(route, gone) for route, gone in waiting if not _arrived(route, gone, look)]
 
 
 def _arrived(route: Route, gone: bool, look: Reports) -> bool:
     if gone:
-        return not any(look((protocol, "routers", name)) for protocol in PROTOCOLS for name in traefik.possible_names(route.route_id))
+        return not any(look((word, "routers", name)) for word in PROTOCOLS for name in traefik.possible_names(route.route_id))
     return _is_served(route, look)
 
 
@@ -145,7 +144,8 @@ def _stub(route_id: str) -> Route:
     return Route(route_id, ("gone.invalid",), ("http://gone.invalid",))
 
 
-def _protocol(route: Route) -> str:
+def protocol(route: Route) -> str:
+    """Under which protocol the API lists a route."""
     return "tcp" if route.tcp else "http"
 
 

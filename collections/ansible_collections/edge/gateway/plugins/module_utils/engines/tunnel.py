@@ -9,10 +9,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import FrozenSet, Optional, Tuple
 
-from ..errors import CommandFailed
+from ..errors import CommandFailed, first_line
 from ..formats import wireguard
 from ..formats.wireguard import Link
-from ..host import Host, first_line
+from ..host import Host
 from ..models.join import Membership
 from . import system
 

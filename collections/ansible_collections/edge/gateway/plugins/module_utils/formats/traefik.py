@@ -154,13 +154,21 @@ def _router(route: Route, name: str) -> Config:
 def _router_tls(route: Route) -> Config:
     if route.pass_through:
         return {"passthrough": True}
-    tls: Config = {"certResolver": route.certresolver} if route.certresolver else {}
+    tls: Config = _resolver(route) if route.certresolver else {}
     options = route.extras.get("tls_options") if route.extras else None
     if options:
         own = _own_tls(route)
         tls["options"] = tls_name(own) if own else options[REFERENCE]
     # never an empty map; the default certificate is served unless a resolver is named
     return tls or {"options": "default"}
+
+
+def _resolver(route: Route) -> Config:
+    if not any(name.startswith("*.") for name in route.hostname):
+        return {"certResolver": route.certresolver}
+    # Traefik would order all names of the rule at once, and an order for a name and for a wildcard that covers it is refused
+    main, *others = [name for name in route.hostname if name.startswith("*.") or "*." + name.partition(".")[2] not in route.hostname]
+    return {"certResolver": route.certresolver, "domains": [{"main": main, **({"sans": others} if others else {})}]}
 
 
 def _own_tls(route: Route) -> Config:

@@ -27,6 +27,15 @@ class TooDeep(NotYaml):
     """Nested so deeply that a parser may end the process."""
 
 
+def available() -> bool:
+    """Whether YAML can be read on this host."""
+    try:
+        import yaml  # noqa: F401, PLC0415
+    except ImportError:
+        return False
+    return True
+
+
 def load(text: str, first: bool = False) -> object:
     """The value of one document.
 

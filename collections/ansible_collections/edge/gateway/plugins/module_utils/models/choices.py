@@ -24,17 +24,19 @@ class Choices:
         backend, interface: empty where the roles chose nothing.
         open_foreign: whether chains of other firewalls that would drop forwards are opened.
         reserved_ports: (protocol, port) to what uses it, for services that may not be running right now.
+        public_addresses: where clients reach the host, when that is not an address of its own.
     """
 
     backend: str = ""
     interface: str = ""
     open_foreign: bool = False
     reserved_ports: Tuple[Tuple[str, int, str], ...] = ()
+    public_addresses: Tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> Choices:
         """Build the choices from the file's JSON object; unknown keys belong to a newer version and are refused."""
-        unknown = sorted(set(params) - {"schema", "backend", "interface", "open_foreign", "reserved_ports"})
+        unknown = sorted(set(params) - {"schema", "backend", "interface", "open_foreign", "reserved_ports", "public_addresses"})
         if not fields.is_version(params.get("schema"), 1) or unknown:
             raise InvalidInput("gateway.json", ", ".join(unknown) or params.get("schema"),
                                "is of another version of this collection; run the firewall role again")
@@ -55,7 +57,11 @@ class Choices:
             reserved.append((fields.choice("gateway.json proto", entry.get("proto", "tcp"), ["tcp", "udp"]),
                              fields.port("gateway.json port", entry.get("port")),
                              fields.comment("gateway.json used_by", entry.get("used_by", "reserved"))))
-        return cls(backend, interface, opened, tuple(reserved))
+        public = params.get("public_addresses", [])
+        if not isinstance(public, list):
+            raise InvalidInput("gateway.json public_addresses", public, "is not a list; run the firewall role again")
+        return cls(backend, interface, opened, tuple(reserved),
+                   tuple(str(fields.address("gateway.json public_addresses", entry)) for entry in public))
 
     @property
     def reserved(self) -> Dict[Tuple[str, int], str]:

@@ -12,6 +12,7 @@ OK, DEGRADED, FAILED = "ok", "degraded", "failed"
 ORDER = [OK, DEGRADED, FAILED]
 # WireGuard makes a new handshake every two minutes while there is traffic, and gives one up after three
 HANDSHAKE_SECONDS = 180
+RENEWAL = "see journalctl -u traefik for the resolver's orders, or give new files if the certificate was supplied"
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ def forwards(wanted: int, missing: List[str], blocked: List[str], at_boot: bool)
     return Part(OK, f"{wanted} in effect")
 
 
-def routes(live: Dict[str, str], running: bool) -> Part:
+def routes(live: Dict[str, str], running: bool, broken: List[str]) -> Part:
     """The HTTPS routes.
 
     Args:
         live: what Traefik reports for each route.
         running: whether Traefik answers.
+        broken: sentences about files that stop all loading.
     """
     if not running:
         return Part(FAILED, f"Traefik does not answer, {len(live)} routes are not served", "see journalctl -u traefik")
@@ -83,4 +85,28 @@ def routes(live: Dict[str, str], running: bool) -> Part:
     if dead:
         return Part(FAILED, "not served: " + ", ".join(f"{name} ({live[name]})" for name in dead),
                     "see journalctl -u traefik, then run site.yml")
+    if broken:
+        return Part(DEGRADED, f"{len(live)} served, but {broken[0]}, and after a restart of Traefik there would be none",
+                    "correct that file or move it away")
     return Part(OK, f"{len(live)} served")
+
+
+def certificates(held: Optional[int], missing: Dict[str, str], ended: List[str], soon: List[str]) -> Part:
+    """The certificates.
+
+    Args:
+        held: how many Traefik holds, None when it does not tell.
+        missing: names without one, although a resolver should bring it, and why.
+        ended, soon: sentences about certificates that have ended, or will.
+    """
+    if held is None:
+        return Part(OK, "not looked at: this Traefik does not tell (3.7 and later do)")
+    if ended:
+        return Part(FAILED, "; ".join(ended), RENEWAL)
+    if missing:
+        name, reason = sorted(missing.items())[0]
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        return Part(DEGRADED, f"none for {name}{others}: {reason or 'nothing is logged about it'}", RENEWAL)
+    if soon:
+        return Part(DEGRADED, "; ".join(soon), RENEWAL)
+    return Part(OK, f"{held} held")

@@ -16,9 +16,11 @@ from .options import BOOL, COUNT, DURATION, FILE, HEADER_NAME, HEADERS, NETWORK,
 Middleware = Dict[str, Any]
 REFERENCE = "name"
 
+# Ansible takes the name for that of a secret; it is a path
+PLAIN_FILE = Kind(FILE.parse, {**FILE.spec, "no_log": False})
 IP_STRATEGY = options.nested({"depth": NUMBER, "excluded_ips": options.many(NETWORK), "ipv6_subnet": options.whole(0, 128)})
 SOURCE = options.nested({"ip_strategy": IP_STRATEGY, "request_header_name": HEADER_NAME, "request_host": BOOL})
-UPSTREAM_TLS = options.nested({"ca": FILE, "cert": FILE, "key": FILE, "insecure_skip_verify": BOOL})
+UPSTREAM_TLS = options.nested({"ca": FILE, "cert": FILE, "key": PLAIN_FILE, "insecure_skip_verify": BOOL})
 SECURITY = "security"
 
 # kind -> its options, and those without which it does nothing

@@ -9,7 +9,7 @@ Every kind has one canonical form, made of what JSON knows; an option that was n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ..errors import MISSING, InvalidInput
 from . import fields
@@ -21,7 +21,7 @@ LONGEST_PATH = 255
 # parts of a path that Traefik takes out of every request
 DOTS = frozenset([".", ".."])
 # of names that a message can hold
-MANY_NAMES = 20
+A_FEW = 12
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def parse_table(option: str, value: object, table: Table, needed: Sequence[str] 
     return {name: kind.parse(f"{option}.{name}", value[name]) for name, kind in table.items() if value.get(name) is not None}
 
 
-def listed(table: Table) -> str:
-    """Names of a table's options for a message."""
-    names = list(table)
-    return ", ".join(names) if len(names) <= MANY_NAMES else ", ".join(names[:MANY_NAMES // 2]) + " and others, see the documentation"
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: a few, the documentation has the rest."""
+    words = list(names)
+    return ", ".join(words) if len(words) <= A_FEW else ", ".join(words[:A_FEW]) + " and others (see the documentation)"
 
 
 def spec_of(table: Table, needed: Sequence[str] = ()) -> Dict[str, Dict[str, Any]]:
@@ -79,9 +79,8 @@ def many(kind: Kind, most: int = MAX_ENTRIES) -> Kind:
     def parse(option: str, value: object) -> List[Any]:
         return [kind.parse(option, entry) for entry in several(option, value, most)]
 
-    inner = {"options": kind.spec["options"]} if "options" in kind.spec else {}
-    secret = {"no_log": True} if kind.spec.get("no_log") else {}
-    return Kind(parse, {"type": "list", "elements": kind.spec["type"], **inner, **secret})
+    rest = {name: value for name, value in kind.spec.items() if name != "type"}
+    return Kind(parse, {"type": "list", "elements": kind.spec["type"], **rest})
 
 
 def several(option: str, value: object, most: int = MAX_ENTRIES) -> Sequence[Any]:

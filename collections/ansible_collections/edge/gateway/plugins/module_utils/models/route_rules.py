@@ -147,10 +147,45 @@ def check_static(route: Route, static: Static) -> None:
         if name not in static.entrypoints:
             raise InvalidInput("entrypoint", name, f"of {route.route_id} is none of Traefik's entrypoints ({_listed(static.entrypoints)}); "
                                                    "correct it, or add that entryPoint to the static configuration")
+    wild = next((name for name in route.hostname if name.startswith("*.")), None)
+    if wild and static.resolvers.get(route.certresolver) in ("http", "tls"):
+        raise InvalidInput("certresolver", route.certresolver, f"of {route.route_id} cannot bring a certificate for {wild}: wildcards need "
+                                                               "a resolver with dnsChallenge; name one, or exact host names")
     if route.certresolver and route.certresolver not in static.resolvers:
         raise InvalidInput("certresolver", route.certresolver,
                            f"of {route.route_id} is none of Traefik's certificate resolvers ({_listed(static.resolvers)}); "
                            "correct it, or add it to edge_gateway_certificate_resolvers")
+
+
+def knows_no_wildcards(version: str) -> bool:
+    """Whether that version of Traefik takes the rule of a wildcard for an exact name (seen with 3.6; 3.7 knows them)."""
+    found = fields.found(r"^v?([0-9]+)\.([0-9]+)", version)
+    return bool(found) and tuple(map(int, found[0])) < (3, 7)
+
+
+def ordered_from_outside(route: Route, static: Optional[Static]) -> bool:
+    """Whether the authority has to reach this edge by the route's names before it issues the certificate."""
+    return bool(route.certresolver) and (static is None or static.resolvers.get(route.certresolver) != "dns")
+
+
+def check_pointed(name: str, found: FrozenSet[str], own: FrozenSet[str]) -> str:
+    """A sentence when a name does not point at this edge; empty when it does, or when that cannot be told.
+
+    Args:
+        found: addresses of the name.
+        own: public addresses of the edge. Behind address translation that nobody told of, there are none.
+    """
+    if not found:
+        return f"hostname {name} does not exist in DNS: no certificate can be issued for it until it points at this edge"
+    if not own or found & own:
+        return ""
+    return (f"hostname {name} points at {', '.join(sorted(found))}, not at this edge ({', '.join(sorted(own))}): no certificate can be "
+            "issued for it; correct its DNS record, or set edge_gateway_public_addresses if the edge has that address")
+
+
+def public(addresses: Iterable[str]) -> FrozenSet[str]:
+    """Those addresses of a host that the whole world can reach."""
+    return frozenset(words for words in addresses if ipaddress.ip_address(words).is_global)
 
 
 def references(route: Route) -> Iterator[Tuple[str, str, str, str]]:

@@ -57,7 +57,7 @@ def url(option: str, value: object, schemes: Tuple[str, ...], with_path: bool = 
     if found is None or found.group(1) not in schemes:
         # before an @ stands a password, as a rule
         raise InvalidInput(option, MISSING if "@" in words else value, f"is not a URL of {' or '.join(schemes)}; write it like "
-                                          f"{schemes[0]}://10.50.0.12:8080 (no user, no query)")
+                           f"{schemes[0]}://10.50.0.12:8080 (no user, no query)")
     scheme, where, path = found.group(1), found.group(2), (found.group(3) or "").rstrip("/")
     if path and not with_path:
         raise InvalidInput(option, value, "has a path, which a target cannot have; give scheme, host and port only")

@@ -1,0 +1,129 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How files are read by thousands, how they get into place (under a name that nobody reads, made durable, then renamed), and locked.
+
+For :class:`..host.Host` alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+from typing import Iterable, Iterator, Optional, Tuple
+
+from .errors import Busy, StateRefused
+
+READ_SIZE = 64 * 1024
+PREFIX = ".edge-gateway-"
+# Traefik loads every *.yml, hidden ones too: a staged file must never end so
+SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def private(text: str) -> Iterator[str]:
+    """Path of a file in memory that this process alone can open, for a while."""
+    fd = os.memfd_create("edge-gateway", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "w", encoding="utf-8", closefd=False) as stream:
+            stream.write(text)
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+def read_through(path: str, most: int) -> Optional[bytes]:
+    """Content of a regular file, through links, at the most so much; None when there is nothing that can be read."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_rdev and os.path.samestat(status, os.stat(os.devnull)):
+                return b""      # a file that was linked away
+            return stream.read(most) if stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None
+
+
+def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:
+    """Names and contents of regular files, of each at the most so much; None for one that is gone or cannot be read."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in names:
+            try:
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
+            except OSError:
+                yield name, None
+                continue
+            try:
+                data = more = os.read(fd, READ_SIZE)
+                while len(more) == READ_SIZE and len(data) < most:
+                    more = os.read(fd, READ_SIZE)
+                    data += more
+            finally:
+                os.close(fd)
+            yield name, data
+    finally:
+        os.close(handle)
+
+
+def sweep(directory: int) -> None:
+    """Remove what a killed run has staged; the lock keeps every living one away."""
+    for name in os.listdir(directory):
+        if name.startswith(PREFIX) and name.endswith(SUFFIX):
+            os.unlink(name, dir_fd=directory)
+
+
+def flush(directory: int) -> None:
+    """Write all that is pending in a file system to its disk, at once: file by file takes a disk write each."""
+    import ctypes  # noqa: PLC0415  rarely needed, and slow to load
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(directory):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool) -> str:
+    """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
+    name = f"{PREFIX}{os.urandom(6).hex()}{SUFFIX}"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        with os.fdopen(fd, "wb") as stream:
+            os.fchown(fd, -1, gid)
+            os.fchmod(fd, mode)
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(fd)
+    except OSError:
+        os.unlink(name, dir_fd=directory)
+        raise
+    return name
+
+
+@contextlib.contextmanager
+def locked(path: str, wait: float) -> Iterator[int]:
+    """Hold a lock file, whose descriptor it is; the kernel frees it when the process dies, however it dies.
+
+    Args:
+        wait: seconds until it counts as busy.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise StateRefused(f"{path} cannot be opened ({problem.strerror}); remove it and run again", path) from None
+    try:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Busy(f"another run has held {path} for {wait:.0f} seconds; wait for it to end and run again", path) from None
+                time.sleep(0.05)
+        yield fd
+    finally:
+        os.close(fd)
