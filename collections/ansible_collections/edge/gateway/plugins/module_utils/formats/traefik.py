@@ -58,13 +58,13 @@ def reported(route: Route, refused: bool = False) -> Dict[Tuple[str, str, str], 
     What was asked for before and no longer is, must be gone: so the options that are not wanted are listed with their defaults.
 
     Args:
-        refused: without these defaults, which Traefik does not fill in for what it refuses.
+        refused: without the defaults that Traefik fills in, which it does not for what it refuses.
     """
     wanted: Dict[Tuple[str, str, str], Optional[Config]] = {}
     (protocol, parts), = ((name, part) for name, part in document(route).items() if name != "tls")
     for kind in ("routers", "services", "middlewares"):
         for name, entry in parts.get(kind, {}).items():
-            wanted[protocol, kind, name] = _qualified(entry if refused else _spelt_out(kind, entry))
+            wanted[protocol, kind, name] = _qualified(_spelt_out(kind, entry, refused))
     wanted.update({(protocol, "routers", name): None for name in possible_names(route.route_id) if name not in parts["routers"]})
     return wanted
 
@@ -75,10 +75,12 @@ NO_CHECK: Config = {"scheme": None, "method": None, "status": None, "port": None
 NO_COOKIE: Config = {"secure": None, "httpOnly": None, "sameSite": None, "maxAge": None, "path": "/", "domain": None}
 
 
-def _spelt_out(kind: str, entry: Config) -> Config:
+def _spelt_out(kind: str, entry: Config, refused: bool) -> Config:
     """An entry with what Traefik reports where nothing was said, as far as this collection can say it."""
     if kind == "routers":
         tls = {"certResolver": None, "passthrough": None, **entry["tls"]} if "tls" in entry else None
+        if refused:
+            return {"middlewares": None, **entry, "tls": tls}
         if tls and "options" not in tls:
             tls["options"] = None if tls["passthrough"] else "default"
         return {"middlewares": None, "priority": len(entry["rule"]), **entry, "tls": tls}
