@@ -21,8 +21,9 @@ from unit.servers import Handler, Server, replies, serving
 ROUTE = Route.parse({"route_id": "web", "hostname": "a.test", "target_url": "http://10.50.0.12:8080"})
 RULE = "Host(`a.test`)"
 ENABLED: Dict[str, Any] = {"name": "web@file", "rule": RULE, "entryPoints": ["websecure"], "service": "web", "tls": {"options": "default"},
-                           "status": "enabled", "provider": "file"}
-SERVICE: Dict[str, Any] = {"name": "web@file", "loadBalancer": {"servers": [{"url": "http://10.50.0.12:8080"}]}, "provider": "file"}
+                           "priority": len(RULE), "status": "enabled", "provider": "file"}
+SERVICE: Dict[str, Any] = {"name": "web@file", "loadBalancer": {"servers": [{"url": "http://10.50.0.12:8080"}], "passHostHeader": True},
+                           "provider": "file"}
 
 
 def api_of(server: Server) -> TraefikApi:

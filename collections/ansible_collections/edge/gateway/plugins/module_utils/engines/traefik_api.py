@@ -154,9 +154,14 @@ def _is_served(route: Route, look: Reports) -> bool:
     refused = []
     for key, wanted in traefik.reported(route).items():
         entry = look(key)
-        if entry is None or not traefik.holds(entry, wanted):
+        if wanted is None and entry is None:
+            continue
+        if wanted is None or entry is None:
             return False
-        if entry.get("status", "enabled") != "enabled":
+        enabled = entry.get("status", "enabled") == "enabled"
+        if not traefik.holds(entry, wanted if enabled else traefik.reported(route, refused=True)[key]):
+            return False
+        if not enabled:
             refused.append(entry)
     if refused:
         reasons = {str(reason) for entry in refused for reason in entry.get("error") or []}

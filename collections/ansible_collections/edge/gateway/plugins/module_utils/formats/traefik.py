@@ -52,14 +52,49 @@ def document(route: Route) -> Config:
     return found
 
 
-def reported(route: Route) -> Dict[Tuple[str, str, str], Config]:
-    """What Traefik's API must hold at least once a route is live: by protocol, kind and name."""
-    wanted: Dict[Tuple[str, str, str], Config] = {}
+def reported(route: Route, refused: bool = False) -> Dict[Tuple[str, str, str], Optional[Config]]:
+    """What Traefik's API must hold once a route is live: by protocol, kind and name; None for what must not be there.
+
+    What was asked for before and no longer is, must be gone: so the options that are not wanted are listed with their defaults.
+
+    Args:
+        refused: without the defaults that Traefik fills in, which it does not for what it refuses.
+    """
+    wanted: Dict[Tuple[str, str, str], Optional[Config]] = {}
     (protocol, parts), = ((name, part) for name, part in document(route).items() if name != "tls")
     for kind in ("routers", "services", "middlewares"):
         for name, entry in parts.get(kind, {}).items():
-            wanted[protocol, kind, name] = _qualified(entry)
+            wanted[protocol, kind, name] = _qualified(_spelt_out(kind, entry, refused))
+    wanted.update({(protocol, "routers", name): None for name in possible_names(route.route_id) if name not in parts["routers"]})
     return wanted
+
+
+# what Traefik reports of options that are not given
+NO_CHECK: Config = {"scheme": None, "method": None, "status": None, "port": None, "hostname": None, "headers": None, "interval": "30s",
+                    "timeout": "5s", "followRedirects": True}
+NO_COOKIE: Config = {"secure": None, "httpOnly": None, "sameSite": None, "maxAge": None, "path": "/", "domain": None}
+
+
+def _spelt_out(kind: str, entry: Config, refused: bool) -> Config:
+    """An entry with what Traefik reports where nothing was said, as far as this collection can say it."""
+    if kind == "routers":
+        tls = {"certResolver": None, "passthrough": None, **entry["tls"]} if "tls" in entry else None
+        if refused:
+            return {"middlewares": None, **entry, "tls": tls}
+        if tls and "options" not in tls:
+            tls["options"] = None if tls["passthrough"] else "default"
+        return {"middlewares": None, "priority": len(entry["rule"]), **entry, "tls": tls}
+    if kind == "services":
+        balancer = {"healthCheck": None, "sticky": None, "serversTransport": None, **entry["loadBalancer"]}
+        balancer["servers"] = [{"weight": None, **server} for server in balancer["servers"]]
+        if "url" in balancer["servers"][0]:
+            balancer.setdefault("passHostHeader", True)
+        if balancer["healthCheck"] is not None:
+            balancer["healthCheck"] = {**NO_CHECK, **balancer["healthCheck"]}
+        if balancer["sticky"] is not None:
+            balancer["sticky"] = {"cookie": {**NO_COOKIE, **balancer["sticky"]["cookie"]}}
+        return {"loadBalancer": balancer}
+    return entry
 
 
 def holds(found: object, wanted: object) -> bool:
@@ -71,15 +106,15 @@ def holds(found: object, wanted: object) -> bool:
     if isinstance(wanted, list):
         return isinstance(found, list) and len(found) == len(wanted) and all(map(holds, found, wanted))
     # false, zero and empty are what Traefik leaves out, and of a router that it refuses the provider in references
-    return found == wanted or found is None and not wanted or isinstance(wanted, str) and f"{found}@file" == wanted
+    return found == wanted or not found and not wanted or isinstance(wanted, str) and f"{found}@file" == wanted
 
 
 def _qualified(entry: Config) -> Config:
     """References as Traefik reports them, with their provider."""
     balancer = entry.get("loadBalancer")
-    if isinstance(balancer, dict) and "serversTransport" in balancer:
+    if isinstance(balancer, dict) and balancer.get("serversTransport"):
         return {"loadBalancer": {**balancer, "serversTransport": f"{balancer['serversTransport']}@file"}}
-    if "middlewares" in entry:
+    if entry.get("middlewares"):
         return {**entry, "middlewares": ["@".join(split_reference(name)) for name in entry["middlewares"]]}
     return entry
 
@@ -144,7 +179,8 @@ def _own_tls(route: Route) -> Config:
 
 
 def _middleware_names(route: Route) -> List[str]:
-    return [entry.get(REFERENCE) or f"{route.route_id}-M{number}" for number, entry in enumerate(route.middlewares, 1)]
+    # the digest tells whether Traefik has read this content: it reports its own defaults beside it
+    return [entry.get(REFERENCE) or f"{route.route_id}-M{number}-{_digest(entry)}" for number, entry in enumerate(route.middlewares, 1)]
 
 
 def _service(route: Route) -> Config:
