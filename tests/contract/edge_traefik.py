@@ -67,9 +67,9 @@ def backends(*names: str) -> Iterator[List[Backend]]:
 class Traefik:
     """A running Traefik."""
 
-    def __init__(self, folder: Path, static: str = STATIC, user: int = 0) -> None:
+    def __init__(self, folder: Path, static: str = STATIC, user: int = 0, name: str = "traefik") -> None:
         self.folder, self.user = folder, user
-        self.command = [str(unpacked(folder)), f"--configfile={folder}/traefik.yml"]
+        self.command = [str(unpacked(folder).rename(folder / name)), f"--configfile={folder}/traefik.yml"]
         (folder / "traefik.yml").write_text(static)
         DYNAMIC.mkdir(mode=0o750, exist_ok=True)
         self.start()
@@ -137,9 +137,9 @@ def unpacked(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def started(folder: Path, static: str = STATIC, user: int = 0) -> Iterator[Traefik]:
-    """Traefik for a while, as a user of its own if one is given."""
-    traefik = Traefik(folder, static, user)
+def started(folder: Path, static: str = STATIC, user: int = 0, name: str = "traefik") -> Iterator[Traefik]:
+    """Traefik for a while, as a user of its own and under another name if these are given."""
+    traefik = Traefik(folder, static, user, name)
     try:
         yield traefik
     finally:

@@ -63,11 +63,11 @@ def test_a_directory_that_was_replaced(traefik: Traefik, backends: List[Backend]
 
 
 @contextlib.contextmanager
-def other_traefik(traefik: Traefik, folder: Path, static: str) -> Iterator[Traefik]:
+def other_traefik(traefik: Traefik, folder: Path, static: str, name: str) -> Iterator[Traefik]:
     """Another Traefik in place of the one that runs."""
     traefik.stop()
     try:
-        with edge_traefik.started(folder, static) as other:
+        with edge_traefik.started(folder, static, name=name) as other:
             yield other
     finally:
         for path in DYNAMIC.iterdir():
@@ -75,17 +75,19 @@ def other_traefik(traefik: Traefik, folder: Path, static: str) -> Iterator[Traef
         traefik.start()
 
 
-def test_watch_is_off(traefik: Traefik, tmp_path: Path, backends: List[Backend]) -> None:
-    """Traefik is made to look, or the run fails in time, says that watch is off, and leaves the directory as it was."""
+@pytest.mark.parametrize("name", ["traefik", "proxy"])
+def test_watch_is_off(traefik: Traefik, tmp_path: Path, backends: List[Backend], name: str) -> None:
+    """Traefik is made to look by a signal. One under another name cannot be found: then the run fails in time, says that watch is
+    off, and leaves the directory as it was."""
     static = STATIC.replace("watch: true", "watch: false")
-    with other_traefik(traefik, tmp_path, static):
-        before = world.files(DYNAMIC)
-        start = time.monotonic()
+    with other_traefik(traefik, tmp_path, static, name):
+        before, start = world.files(DYNAMIC), time.monotonic()
         result = module(static=yaml.safe_load(static), wait_timeout=4, **entry("web", target_url=backends[0].url))
-        if result.get("failed"):
-            assert time.monotonic() - start < 8 and "watch" in one_sentence(result["msg"]) and world.files(DYNAMIC) == before
-        else:
+        assert time.monotonic() - start < 7
+        if name == "traefik":
             assert result["live"] == {"web": "enabled"} and fetch("web.test") == (200, "one")
+        else:
+            assert result["failed"] and "watch is off" in one_sentence(result["msg"]) and world.files(DYNAMIC) == before, result
 
 
 def test_a_change_holds_for_the_first_request(traefik: Traefik) -> None:

@@ -39,7 +39,7 @@ options:
     type: list
     elements: str
   weight: &weight
-    description: Share of each target, in the order of O(target_url). A target with V(0) gets nothing.
+    description: Share of each target, in the order of O(target_url). A target with V(0) gets nothing. C(tcp) targets get equal shares.
     type: list
     elements: int
   entrypoint: &entrypoint
@@ -306,7 +306,7 @@ options:
         description: Ask for a certificate of the client.
         type: dict
         suboptions:
-          ca_files: {description: Files with the certification authorities of the clients., type: list, elements: str}
+          ca_files: {description: Files with the certification authorities of the clients. Needed to verify., type: list, elements: str}
           client_auth_type:
             description: How much is asked for.
             type: str
