@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Dict
 
 import pytest
@@ -158,3 +159,10 @@ def test_what_is_usual_is_not_kept() -> None:
 def test_what_a_report_must_hold(found: object, wanted: object, held: bool) -> None:
     """All that was written; Traefik adds its defaults, and leaves out what is empty."""
     assert traefik.holds(found, wanted) == held
+
+
+def test_a_change_of_the_rendering_is_noticed() -> None:
+    """Files that stand with an old rendering count as intact: whoever changes it raises route_file.RENDERING, and then this digest."""
+    texts = [route_file.render(route) for route in (of(), of(**EVERYTHING), of(target_url="tcp://10.50.0.20:5432", proxy_protocol=2))]
+    bodies = "".join(text.split("\n", 3)[3] for text in texts)
+    assert (route_file.RENDERING, hashlib.sha256(bodies.encode()).hexdigest()[:12]) == (b"2", "96ee0d36db0e")
