@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+from ..common import space
 from ..common.process import PING, run
 from ..common.space import BenchError, say
 from ..common.stats import Samples
@@ -42,7 +43,7 @@ def alone(samples: Samples, folder: Path, sizes: List[int], *, rounds: int) -> N
 
 def burst(samples: Samples, folder: Path, count: int, *, rounds: int) -> None:
     """So many new routes at once, into a directory without any."""
-    traefik = Traefik(folder / "burst", 1)
+    traefik = Traefik(folder / "burst", 1, head=space.before_others())
     with contextlib.ExitStack() as stack:
         stack.enter_context(prepare.target())
         stack.enter_context(traefik.running())

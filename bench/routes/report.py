@@ -23,9 +23,8 @@ RULES = {
 BURSTS = {"module": "traefik_route", "outside": "files by hand, renamed from beside the directory",
           "one-event": "files by hand into a folder below, then one event", "one-file": "one file by hand (limit)"}
 HOW_RATES_ARE = """Traefik has one core, client and target share the other, 32 connections are kept open. "Core" is requests per second
-that Traefik had of its core: it hardly sees what else the machine does, and is what is judged. Requests go round 256 of the N hosts,
-evenly spread, since Traefik ranks rules of one length in no order that could be known: a request passes half of the rules on
-average."""
+that Traefik had of its core: it hardly sees what else the machine does, and is what is judged. Requests go round all hosts, since
+Traefik ranks rules of one length in no order that could be known: a request passes half of the rules on average."""
 HOW_MANY_ARE = f"""Quiet: nothing had changed before. Right after: begun when the change before was served. Many, one every
 {PAUSE * 1000:.0f} ms: until the last is served, counted from when it was made, and what Traefik had of the cores until it came to rest.
 Files come by one rename from beside the directory."""

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from ..common import space
 from ..common.space import say
 from ..common.stats import Samples
 from . import cases, layouts, prepare
@@ -27,7 +28,7 @@ def measure(samples: Samples, folder: Path, sizes: List[int], *, rounds: int, ma
         edges: List[Tuple[Traefik, str, int]] = []
         for size in sizes:
             for duration in DURATIONS:
-                traefik = Traefik(folder / f"throttle-{size}-{duration}", len(edges) + 1, duration)
+                traefik = Traefik(folder / f"throttle-{size}-{duration}", len(edges) + 1, duration, head=space.before_others())
                 traefik.put(_files(0, size))
                 stack.enter_context(traefik.running(cases.host(size - 1)))
                 edges.append((traefik, f"{duration}/{size}", size))

@@ -139,11 +139,16 @@ class Traefik:
         while time.monotonic() < quiet:
             time.sleep(QUIET / 3)
             now = self.cpu()
-            if now - before > IDLE:
+            if now - before > IDLE or self._waits():
                 quiet = time.monotonic() + QUIET
             before = now
             if time.monotonic() > end:
                 raise BenchError(f"Traefik in {self.place} is still busy after {PATIENCE:.0f} s")
+
+    def _waits(self) -> bool:
+        """Whether it would do something, had it a core."""
+        states = (path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat"))
+        return "R" in states
 
     def put(self, files: Mapping[str, str]) -> None:
         """Put files into its directory in one go."""
@@ -161,7 +166,7 @@ class Traefik:
             os.rename(self.staged / name, self.dynamic / name)
 
     def restart(self, *files: Path) -> None:
-        """Forget these files and what is left to read: each event has it read the whole directory."""
+        """Stop it, take these files away, and start it; what it had left to read is forgotten, the other files are read anew."""
         self.stop()
         for path in files:
             path.unlink()
