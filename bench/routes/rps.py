@@ -24,6 +24,7 @@ OURS, DIRECT = "ours", "direct"
 SCHEMES = ("http", "https")
 # at every size; the others from the second size on, since with one route there is nothing to be found
 ALWAYS = (OURS, "hand", "hand-one-file")
+JUDGED, TURNS = (OURS, "hand"), 3
 CONNECTIONS = 32
 # Traefik has one core, client and target the other: the rate is what a core of Traefik's can do
 CORES = sorted(os.sched_getaffinity(0))
@@ -71,14 +72,22 @@ def measure(samples: Samples, folder: Path, sizes: List[int], *, rounds: int, qu
         for number in range(rounds):
             say(f"requests, round {number + 1} of {rounds}")
             samples.add("load average", number, os.getloadavg()[0])
-            for candidate in random.Random(number).sample(everything, len(everything)):
-                if number and candidate.traefik:
-                    # with another order of rules and another heap, which are worth some percent
-                    candidate.traefik.restart()
-                    candidate.traefik.client.until(cases.host(candidate.count - 1), 200)
-                schemes = SCHEMES if candidate.traefik else SCHEMES[:1]
-                for scheme in schemes[everything.index(candidate) % len(schemes):][:1] if quick else schemes:
-                    _ask(samples, candidate, scheme, number)
+            if quick:
+                for turn, candidate in enumerate(everything):
+                    _ask(samples, candidate, SCHEMES[turn % 2 if candidate.traefik else 0], number)
+            else:
+                _round(samples, everything, sizes, number)
+
+
+def _round(samples: Samples, everything: List[Candidate], sizes: List[int], number: int) -> None:
+    """Each once, and what is judged more often. Each time Traefik has another order of rules and another heap, worth five percent."""
+    again = [each for each in everything if each.name in JUDGED and each.count in (min(sizes), max(sizes))] * (TURNS - 1)
+    for candidate in random.Random(number).sample(everything + again, len(everything + again)):
+        if candidate.traefik:
+            candidate.traefik.restart()
+            candidate.traefik.client.until(cases.host(candidate.count - 1), 200)
+        for scheme in SCHEMES if candidate.traefik else SCHEMES[:1]:
+            _ask(samples, candidate, scheme, number)
 
 
 def _build(stack: contextlib.ExitStack, candidate: Candidate, place: Path, number: int) -> None:
