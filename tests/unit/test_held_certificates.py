@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik_log import last_errors, order_failures
+from ansible_collections.edge.gateway.plugins.module_utils.formats.traefik_log import order_failures
 from ansible_collections.edge.gateway.plugins.module_utils.models.held_certificate import DAY, Certificate, covering, troubles
 
 DATA = Path(__file__).with_name("data")
@@ -92,10 +92,3 @@ def test_a_certificate_that_came_in_the_end() -> None:
     assert sorted(order_failures(log + came)) == ["elsewhere.edge.test"]
     assert sorted(order_failures(log + came.replace("=blocked.edge.test", '="x.test, blocked.edge.test"'))) == ["elsewhere.edge.test"]
     assert "blocked.edge.test" in order_failures(came + log)
-
-
-def test_last_errors() -> None:
-    """What a person would look for when Traefik does not start."""
-    log = "\n".join(["2026-11-25T20:02:44Z INF fine", "2026-11-25T20:02:44Z ERR first", '2026-11-25T20:02:45Z ERR error="second"',
-                     "2026-11-25T20:02:45Z WRN x"])
-    assert last_errors(log) == 'first; error="second"' and last_errors("") == ""

@@ -34,12 +34,6 @@ def order_failures(log: str) -> Dict[str, str]:
     return failures
 
 
-def last_errors(log: str, count: int = 2) -> str:
-    """The last errors, for who asks why Traefik does not run."""
-    lines = [line for line in log.splitlines() if " ERR " in line or " FTL " in line or line.startswith("Error")]
-    return "; ".join(_plain(re.sub(r"^\S+ (ERR|FTL) ", "", line)) for line in lines[-count:])
-
-
 def _names(line: str) -> List[str]:
     found = DOMAINS.search(line)
     if found:

@@ -18,7 +18,6 @@ from .target import Url, url
 # loopback names of Debian's and Red Hat's /etc/hosts, and the metadata services of clouds that have no link-local address
 LOCAL_NAMES = {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "metadata.google.internal"}
 METADATA = {"fd00:ec2::254", "100.100.100.200"}
-RESTRICTS = "ip_allow_list"
 
 
 class Claim(NamedTuple):
