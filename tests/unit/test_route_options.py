@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any, Dict
 
 import pytest
 import yaml
 from ansible_collections.edge.gateway.plugins.module_utils.formats import route_file, traefik
 from ansible_collections.edge.gateway.plugins.module_utils.models import middleware, options, route_options
-from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
+from ansible_collections.edge.gateway.plugins.module_utils.models.route import OPTIONS, Route
 from unit.samples import refusal
 
+COLLECTION = Path(__file__).parents[2] / "collections/ansible_collections/edge/gateway"
 HASH = "u:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"
 PLAIN: Dict[str, Any] = {"route_id": "web", "hostname": "a.test", "target_url": "http://10.50.0.12:8080"}
 
@@ -166,3 +168,9 @@ def test_a_change_of_the_rendering_is_noticed() -> None:
     texts = [route_file.render(route) for route in (of(), of(**EVERYTHING), of(target_url="tcp://10.50.0.20:5432", proxy_protocol=2))]
     bodies = "".join(text.split("\n", 3)[3] for text in texts)
     assert (route_file.RENDERING, hashlib.sha256(bodies.encode()).hexdigest()[:12]) == (b"2", "96ee0d36db0e")
+
+
+def test_the_playbook_carries_every_option() -> None:
+    """It has to name each: one that it forgot would be ignored without a word."""
+    play, = yaml.safe_load((COLLECTION / "playbooks/http_route.yml").read_text())
+    assert set(play["tasks"][0]["edge.gateway.traefik_route"]) >= OPTIONS
