@@ -15,8 +15,8 @@ from ..models.held_certificate import Certificate, covering
 from ..models.route import PLAIN_ENTRYPOINT, Route
 from . import system
 from .traefik_api import TraefikApi
+from .unit import TRAEFIK as UNIT
 
-UNIT = "traefik.service"
 LINES = 2000
 POLL_SECONDS = 0.5
 

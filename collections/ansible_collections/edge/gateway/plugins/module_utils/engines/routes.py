@@ -20,6 +20,7 @@ from . import held_certificates, lookup, system
 from .base import BaseEngine
 from .dynamic_dir import SUFFIX, DynamicDir
 from .traefik_api import TraefikApi
+from .unit import TRAEFIK, Unit
 
 MODE = 0o640
 # of routes that a run touches; waiting lasts a second longer for each
@@ -223,7 +224,7 @@ class RouteEngine(BaseEngine[Route]):
 
     def _nudge(self) -> None:
         """Make Traefik load the directory although no event told it to: a directory that was replaced is no longer watched."""
-        main = system.main_process(self.host, held_certificates.UNIT)
+        main = Unit(self.host, TRAEFIK).status().main_pid
         for pid in [main] if main else self.host.processes("traefik"):
             self.host.hang_up(pid)
 

@@ -96,14 +96,6 @@ def has_systemd(host: Host) -> bool:
     return host.mode("/run/systemd/system") is not None
 
 
-def main_process(host: Host, unit: str) -> int:
-    """The main process of a unit, 0 when there is none."""
-    if not has_systemd(host):
-        return 0
-    words = host.run(["systemctl", "show", "--property=MainPID", "--value", unit], check=False).out.strip()
-    return int(words) if words.isdecimal() else 0
-
-
 def unit_state(host: Host, unit: str) -> Tuple[bool, bool]:
     """Whether a unit is enabled, and whether it is active."""
     if not has_systemd(host):

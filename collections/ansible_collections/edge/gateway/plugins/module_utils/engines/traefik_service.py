@@ -21,9 +21,9 @@ from .config_files import ConfigFileEngine
 from .dynamic_dir import DynamicDir
 from .stand import Stand
 from .traefik_api import PROTOCOLS, TraefikApi
+from .unit import TRAEFIK as UNIT
 from .unit import Unit
 
-UNIT = "traefik.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 PROCESS, AT_BOOT, UNFINISHED = f"({UNIT})", f"({UNIT} at boot)", "(what an unfinished run has left)"
 PROGRAM = "traefik"

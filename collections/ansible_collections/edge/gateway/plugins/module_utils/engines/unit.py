@@ -15,6 +15,7 @@ from . import system
 
 # stopping the old process and starting the new one, each within the time that the unit gives it
 RESTART_SECONDS = 180.0
+TRAEFIK = "traefik.service"
 
 
 class Unit:

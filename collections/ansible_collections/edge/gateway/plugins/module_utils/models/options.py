@@ -17,9 +17,6 @@ from .target import url
 
 MAX_ENTRIES = 100
 LONGEST_TEXT = 4096
-LONGEST_PATH = 255
-# parts of a path that Traefik takes out of every request
-DOTS = frozenset([".", ".."])
 # of names that a message can hold
 A_FEW = 12
 

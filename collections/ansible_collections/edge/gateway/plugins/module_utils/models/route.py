@@ -25,6 +25,10 @@ DEFAULT_ENTRYPOINT = "websecure"
 HTTP_ONLY = ("path_prefix", "health_check", "sticky", "servers_transport", "pass_host_header")
 TCP_ONLY = ("passthrough", "proxy_protocol")
 
+LONGEST_PATH = 255
+# parts of a path that Traefik takes out of every request
+DOTS = frozenset([".", ".."])
+
 Routes = Dict[str, "Route"]
 
 
@@ -252,8 +256,8 @@ def _path(value: object) -> str:
     if value is None or value in ("", "/"):
         return ""
     path = fields.text("path_prefix", value)
-    long = len(path) > options.LONGEST_PATH
-    if long or not fields.matches(r"(/[A-Za-z0-9._~-]+)+/?", path) or options.DOTS.intersection(path.split("/")):
-        raise InvalidInput("path_prefix", value, f"is not a plain path of at most {options.LONGEST_PATH} characters; write it like /api "
+    long = len(path) > LONGEST_PATH
+    if long or not fields.matches(r"(/[A-Za-z0-9._~-]+)+/?", path) or DOTS.intersection(path.split("/")):
+        raise InvalidInput("path_prefix", value, f"is not a plain path of at most {LONGEST_PATH} characters; write it like /api "
                                                  "(no . or .. between slashes, which Traefik takes out of every request)")
     return path
