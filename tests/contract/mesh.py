@@ -26,7 +26,8 @@ DEFAULTS: Dict[str, Any] = {
     "controller_url": None, "join_token": TOKEN, "node_id": "edge-1", "join_answer": None, "interface": "wg0", "persistent_keepalive": 25,
     "listen_port": None, "mtu": None, "allowed_ips": None, "validate_certs": True, "ca_path": None, "timeout": 5, "retries": 0,
     "delay": 0,
-    "rejoin": False, "allow_default_route": False, "state": "joined",
+    "rejoin": False, "allow_default_route": False, "allow_lockout": False, "state": "joined", "client_networks": None,
+    "preshared_key": None, "probe_mtu": False, "rotate_key": False,
 }
 
 

@@ -28,6 +28,9 @@ class MemoryEngine:
         self.missing_tool = False
         self.breaks = False
 
+    def wait(self) -> None:
+        """Nobody has to do anything first."""
+
     def lock(self) -> ContextManager[None]:
         self.calls.append("lock")
         return contextlib.nullcontext()

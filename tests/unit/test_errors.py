@@ -11,8 +11,8 @@ from typing import Any, Callable, Tuple
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils import errors
 from ansible_collections.edge.gateway.plugins.module_utils.errors import SHOWN_VALUE_LIMIT, GatewayError, InvalidInput, shown
+from ansible_collections.edge.gateway.plugins.module_utils.models import answer as answers
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, target
-from ansible_collections.edge.gateway.plugins.module_utils.models import join as joins
 from unit.samples import one_sentence
 
 Parser = Tuple[Callable[..., Any], Tuple[Any, ...]]
@@ -23,7 +23,7 @@ PARSERS: dict[str, Parser] = {
     "comment": (fields.comment, ()),
     "address": (fields.address, ()), "unicast": (fields.unicast, ()), "network": (fields.network, ()), "key": (fields.key, ()),
     "hostname": (fields.hostname, ()), "url": (target.url, (("http",),)), "endpoint": (target.endpoint, ()),
-    "networks": (joins.networks, ()),
+    "networks": (answers.networks, ()),
 }
 VALUES = {
     "newlines": "a\nb\r\nc", "separators": "a\u2028b\u2029c\x85d\x0be", "control": "\x1b[31mred\x00\x07", "long": "x" * 10_000,

@@ -9,12 +9,14 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput
-from ansible_collections.edge.gateway.plugins.module_utils.models import join as rules
-from ansible_collections.edge.gateway.plugins.module_utils.models.join import Answer, Membership, edit_of
+from ansible_collections.edge.gateway.plugins.module_utils.models import join_rules as rules
+from ansible_collections.edge.gateway.plugins.module_utils.models.answer import Answer
+from ansible_collections.edge.gateway.plugins.module_utils.models.join import Membership, edit_of
 from unit.samples import ANSWER, KEY, OTHER_KEY, refusal
 
 TASK: Dict[str, Any] = {
     "node_id": "edge", "controller_url": "http://10.0.0.1:9000", "interface": "wg0", "state": "joined", "join_answer": None,
+    "preshared_key": None,
 }
 OWN_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 LAN = ["127.0.0.1/8", "::1/128", "10.9.0.2/24", "2001:db8::2/64"]

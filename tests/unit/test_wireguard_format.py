@@ -24,6 +24,11 @@ def member(**changes: Any) -> Membership:
     return Membership.parse({"node_id": "edge", "interface": "wg0", "answer": ANSWER, **changes})
 
 
+def rendered(endpoint: str = "203.0.113.7:51820", preshared_key: str = "", **changes: Any) -> str:
+    """The file of such a membership."""
+    return wireguard.render(wireguard.JOIN, member(**changes).config(endpoint, preshared_key), PRIVATE, "/etc/wireguard/wg0.routing")
+
+
 def settings(text: str) -> Dict[str, List[str]]:
     """The file by section."""
     sections: Dict[str, List[str]] = {}
@@ -38,7 +43,7 @@ def settings(text: str) -> Dict[str, List[str]]:
 
 def test_render() -> None:
     """Address = node_ip/32, one peer, keepalive 25."""
-    assert settings(wireguard.render(member(), PRIVATE, "203.0.113.7:51820")) == {
+    assert settings(rendered()) == {
         "[Interface]": [f"PrivateKey = {PRIVATE}", "Address = 10.50.0.5/32"],
         "[Peer]": [f"PublicKey = {KEY}", "Endpoint = 203.0.113.7:51820", "AllowedIPs = 10.50.0.0/24", "PersistentKeepalive = 25"],
     }
@@ -47,42 +52,58 @@ def test_render() -> None:
 def test_render_options() -> None:
     """What a task may set besides, an IPv6 address, and several networks."""
     answer = {**ANSWER, "node_ip": "fd00::5", "allowed_ips": "fd00::/64,10.50.0.0/16"}
-    found = settings(wireguard.render(member(answer=answer, listen_port=51821, mtu=1400), PRIVATE, "[2001:db8::1]:51820"))
+    found = settings(rendered("[2001:db8::1]:51820", answer=answer, listen_port=51821, mtu=1400))
     assert found["[Interface]"][1:] == ["Address = fd00::5/128", "ListenPort = 51821", "MTU = 1400"]
     assert "AllowedIPs = 10.50.0.0/16, fd00::/64" in found["[Peer]"] and "Endpoint = [2001:db8::1]:51820" in found["[Peer]"]
 
 
 def test_render_never_writes_a_hook() -> None:
     """Nothing that runs a command or changes DNS is ever in the file."""
-    text = wireguard.render(member(listen_port=1, mtu=1400), PRIVATE, "203.0.113.7:51820")
+    text = rendered(listen_port=1, mtu=1400)
     assert not any(line.startswith(HOOKS) for line in text.splitlines())
 
 
 def test_strip_keeps_what_syncconf_needs() -> None:
     """An empty or cut file would remove every peer and the key."""
-    found = settings(wireguard.strip(wireguard.render(member(listen_port=51821, mtu=1400), PRIVATE, "203.0.113.7:51820"), 40000))
+    found = settings(wireguard.strip(rendered(listen_port=51821, mtu=1400), 40000))
     assert sorted(found["[Interface]"]) == ["ListenPort = 51821", f"PrivateKey = {PRIVATE}"]
-    assert found["[Peer]"][0] == f"PublicKey = {KEY}" and len(found["[Peer]"]) == 4
+    assert found["[Peer]"][:2] == [f"PresharedKey = {wireguard.NO_KEY}", f"PublicKey = {KEY}"] and len(found["[Peer]"]) == 5
 
 
 def test_strip_keeps_the_live_port() -> None:
     """Without a port in the file, syncconf would choose another, and the hub would answer to the old one."""
-    found = settings(wireguard.strip(wireguard.render(member(), PRIVATE, "203.0.113.7:51820"), 40000))
+    found = settings(wireguard.strip(rendered(), 40000))
     assert sorted(found["[Interface]"]) == ["ListenPort = 40000", f"PrivateKey = {PRIVATE}"]
 
 
 def test_what_makes_it_anew() -> None:
-    """Address, MTU and the default route are wg-quick's; the rest changes in place."""
+    """The default route is wg-quick's, with rules of its own; all else changes in place."""
     def of(**changes: Any) -> object:
-        return wireguard.set_up_once(wireguard.render(member(**changes), PRIVATE, "203.0.113.7:51820"))
+        return wireguard.needs_wg_quick(rendered(**changes))
     assert of() == of(persistent_keepalive=5) == of(listen_port=5) == of(allowed_ips=["10.0.0.0/8"])
+    assert of() == of(mtu=1400) == of(answer={**ANSWER, "node_ip": "10.50.0.6"}) == of(client_networks=["0.0.0.0/0"])
     assert of() != of(allowed_ips=["0.0.0.0/0"]) != of(allowed_ips=["::/0"])
-    assert of() != of(mtu=1400) and of() != of(answer={**ANSWER, "node_ip": "10.50.0.6"})
+
+
+def test_a_shared_key_and_a_name() -> None:
+    """Both stand with the peer; the name is a comment, since wg-quick would wait for DNS, and the shared key goes to syncconf too."""
+    text = rendered(preshared_key=PRIVATE, answer={**ANSWER, "endpoint": "hub.example:51820"})
+    assert "\n# endpoint name: hub.example:51820\nEndpoint = 203.0.113.7:51820\n" in text
+    assert f"PresharedKey = {PRIVATE}" in settings(text)["[Peer]"]
+    assert wireguard.strip(text, 1).count("PresharedKey") == 1 and wireguard.NO_KEY not in wireguard.strip(text, 1)
+
+
+def test_clients_with_their_own_address() -> None:
+    """They may come in, but the way out stays the host's: wg-quick makes no route, a script of ours does."""
+    found = settings(rendered(client_networks=["0.0.0.0/0"]))
+    assert found["[Interface]"][-3:] == ["Table = off", "PostUp = /bin/sh /etc/wireguard/wg0.routing",
+                                         "PostDown = /bin/sh /etc/wireguard/wg0.routing down"]
+    assert "AllowedIPs = 0.0.0.0/0, 10.50.0.0/24" in found["[Peer]"]
 
 
 def test_peer_endpoint() -> None:
     """The endpoint of a file of ours."""
-    assert wireguard.peer_endpoint(wireguard.render(member(), PRIVATE, "[2001:db8::1]:5")) == "[2001:db8::1]:5"
+    assert wireguard.peer_endpoint(rendered("[2001:db8::1]:5")) == "[2001:db8::1]:5"
     assert wireguard.peer_endpoint("") is None and wireguard.peer_endpoint("[Peer]\n") is None
 
 
@@ -91,8 +112,9 @@ def test_parse_recorded_dump() -> None:
     link = wireguard.parse_dump(RECORDED.read_text())
     assert link.public_key == "2zg7MCJNA9rJy2zK6Jaf9BJGUCJ+UUkJxTiJ14qUyhU=" and link.listen_port == 51820
     assert link.peers == (
-        Peer("eqzPKQTbJJR5TW7kp0w4iUcjCC7XK3IJ+RD48F40w1Y=", "127.0.0.1:51821", ("10.50.0.2/32", "fd00::2/128"), 1795400846, 92, 308, 25),
-        Peer("c+AoixopNgaiSZ1wLkplI3EDxMGvYppVnQ5RgiVv1gQ=", "(none)", (), 0, 0, 0, 0),
+        Peer("eqzPKQTbJJR5TW7kp0w4iUcjCC7XK3IJ+RD48F40w1Y=", "", "127.0.0.1:51821", ("10.50.0.2/32", "fd00::2/128"),
+             1795400846, 92, 308, 25),
+        Peer("c+AoixopNgaiSZ1wLkplI3EDxMGvYppVnQ5RgiVv1gQ=", "", "", (), 0, 0, 0, 0),
     )
 
 

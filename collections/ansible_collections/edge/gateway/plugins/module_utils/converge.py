@@ -30,6 +30,9 @@ class Engine(Protocol[Item]):
 
     warnings: List[str]
 
+    def wait(self) -> None:
+        """Wait for what others must do first; they may need the lock for it."""
+
     def lock(self) -> ContextManager[None]:
         """Hold every other run off from read to verify."""
 
@@ -165,17 +168,18 @@ def converge(engine: Engine[Item], edit: Edit[Item], dry_run: bool) -> Outcome[I
     Raises:
         GatewayError: nothing has changed, or what stood before has been restored.
     """
+    if dry_run:
+        with engine.lock():
+            return Outcome(_plan(engine, edit), engine.describe, engine.warnings)
+    engine.wait()
     with engine.lock():
-        before, live = engine.load(), engine.read()
-        after = edit(before)
-        engine.check(before, after)
-        plan = _plan(engine, before, after, live)
-        if not dry_run:
-            plan = _carry_out(engine, plan)
-    return Outcome(plan, engine.describe, engine.warnings)
+        return Outcome(_carry_out(engine, _plan(engine, edit)), engine.describe, engine.warnings)
 
 
-def _plan(engine: Engine[Item], before: Items[Item], after: Items[Item], live: Live) -> Plan[Item]:
+def _plan(engine: Engine[Item], edit: Edit[Item]) -> Plan[Item]:
+    before, live = engine.load(), engine.read()
+    after = edit(before)
+    engine.check(before, after)
     if before == after:
         wanted = engine.render(before)
         return Plan(before, before, before, live, wanted, wanted)

@@ -110,12 +110,12 @@ class Host:
         """A file for a library that takes nothing but a path; it is never on a disk, and no one else can open it."""
         return private(text)
 
-    def resolve(self, name: str) -> str:
-        """First address of a host name."""
+    def resolve(self, name: str) -> List[str]:
+        """Addresses of a host name in the resolver's order; none when it cannot tell."""
         try:
-            return str(socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)[0][4][0])
+            return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)))
         except (OSError, UnicodeError):
-            raise CommandFailed(f"the name {name} cannot be resolved; check this host's DNS and run again", name) from None
+            return []
 
     def mode(self, path: str) -> Optional[os.stat_result]:
         """Status of a path without following links, None when there is none."""

@@ -32,7 +32,8 @@ options:
   join_answer:
     description:
       - The controller's answer as data, instead of O(controller_url).
-      - A dictionary of C(node_ip), C(controller_pubkey), C(endpoint) and C(allowed_ips).
+      - A dictionary of C(node_ip), C(controller_pubkey), C(endpoint) and C(allowed_ips); M(edge.gateway.wg_peer) returns it.
+      - An empty one is what check mode knows before there is a hub.
     type: dict
   interface:
     description: Name of the mesh interface.
@@ -55,12 +56,35 @@ options:
     description: UDP port to listen on. The kernel chooses one when left out.
     type: int
   mtu:
-    description: MTU of the interface in bytes, from 1280. wg-quick finds one out when left out.
+    description: MTU of the interface in bytes, from 1280. When left out, see O(probe_mtu).
     type: int
+  probe_mtu:
+    description:
+      - Measure the path to the peer when joining, and whenever its endpoint changes, and choose the MTU by it.
+      - Otherwise wg-quick chooses by the host's own interface, which knows nothing of narrow places further on.
+    type: bool
+    default: false
+  preshared_key:
+    description: Key that both ends share beside their own, as C(wg genpsk) makes them. The peer must have the same.
+    type: str
   allowed_ips:
     description: Networks behind the tunnel, instead of those that the controller answers.
     type: list
     elements: str
+  client_networks:
+    description:
+      - Networks of clients that come to this host through the tunnel with their own address, because an edge forwards with
+        O(edge.gateway.dnat_forward#module:source_nat=none). V(0.0.0.0/0) and V(::/0) stand for all.
+      - What this host sends from its mesh address then goes back through the tunnel, where it would otherwise leave by a default route.
+        Nothing else of its routing changes.
+    type: list
+    elements: str
+  rotate_key:
+    description:
+      - Change to the next key (see M(edge.gateway.wg_key)), and back if the peer does not answer to it.
+      - With a controller, the key is made and sent there; a hub must know it already.
+    type: bool
+    default: false
   validate_certs:
     description: Check the controller's TLS certificate.
     type: bool
@@ -88,6 +112,10 @@ options:
     description: Accept networks that cover most of the internet, the host's own networks, or the address that Ansible comes from.
     type: bool
     default: false
+  allow_lockout:
+    description: Accept a change that cuts the connection by which Ansible came in through the tunnel.
+    type: bool
+    default: false
   state:
     description:
       - V(joined) joins. V(left) takes the interface down and forgets the answer. The private key is kept.
@@ -98,6 +126,7 @@ extends_documentation_fragment:
   - edge.gateway.attributes
 seealso:
   - module: edge.gateway.wg_join_info
+  - module: edge.gateway.wg_peer
 """
 
 EXAMPLES = r"""
@@ -123,6 +152,12 @@ node_ip:
   type: str
   returned: success
   sample: 10.50.0.5
+node_ips:
+  description: All addresses of this host in the mesh, at most one for each IP version.
+  type: list
+  elements: str
+  returned: success
+  sample: [10.50.0.5]
 public_key:
   description: Public key of this host.
   type: str
@@ -171,7 +206,9 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "allowed_ips": {"type": "list", "elements": "str"}, "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"}, "timeout": {"type": "int", "default": 20}, "retries": {"type": "int", "default": 10},
     "delay": {"type": "int", "default": 2}, "rejoin": {"type": "bool", "default": False},
-    "allow_default_route": {"type": "bool", "default": False},
+    "allow_default_route": {"type": "bool", "default": False}, "allow_lockout": {"type": "bool", "default": False},
+    "probe_mtu": {"type": "bool", "default": False}, "preshared_key": {"type": "str", "no_log": True},
+    "client_networks": {"type": "list", "elements": "str"}, "rotate_key": {"type": "bool", "default": False, "no_log": False},
     "state": {"type": "str", "choices": ["joined", "left"], "default": "joined"},
 }
 

@@ -22,6 +22,9 @@ class BaseEngine(Generic[Item]):
         self.host = host
         self.warnings: List[str] = []
 
+    def wait(self) -> None:
+        """Nobody has to do anything first."""
+
     def lock(self) -> ContextManager[None]:
         """The host-wide lock."""
         return self.host.lock()

@@ -13,7 +13,7 @@ from typing import List, Optional
 
 from ..errors import ControllerError, InvalidInput
 from ..formats.strict_json import parse_object
-from ..models.join import Answer
+from ..models.answer import Answer
 from ..models.target import Url
 from .http import ExchangeFailed, Response, exchange
 

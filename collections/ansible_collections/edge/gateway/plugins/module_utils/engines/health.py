@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional
 
 from ..errors import GatewayError
+from ..formats import wireguard
 from ..host import Host
 from ..models import health
 from ..models.health import Part
 from ..models.held_certificate import troubles
 from . import held_certificates, memberships, system
 from .forwards import BOOT_UNIT, ForwardEngine
+from .interface import Interface
 from .routes import RouteEngine
 from .traefik_api import TraefikApi
-from .tunnel import Tunnel
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def examine(host: Host, places: Places) -> Dict[str, Part]:
 
 def _mesh(host: Host, places: Places) -> Part:
     joined = memberships.membership_of(host, places.state_dir, places.interface) is not None
-    tunnel = Tunnel(host, places.interface, f"{places.config_dir}/{places.interface}.conf")
-    link = tunnel.dump()
+    link = Interface(host, places.interface, places.config_dir, wireguard.JOIN).tunnel.dump()
     times = [peer.latest_handshake for peer in link.peers if peer.latest_handshake] if link else []
     age: Optional[int] = max(0, int(time.time()) - max(times)) if times else None
     return health.mesh(places.interface, joined, link is not None, age)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import GatewayError, StateRefused
 from ..formats.procnet import listening_ports
@@ -66,10 +66,18 @@ def own_addresses(host: Host) -> Set[str]:
     return {words.partition("/")[0] for words in addresses(host)}
 
 
-def way_in(host: Host) -> Optional[Tuple[str, int]]:
-    """Where the SSH connection of this run comes from, and the port of this host it comes in by; None without one."""
+class WayIn(NamedTuple):
+    """The SSH connection of this run: where it comes from, and the address and port of this host it comes in by."""
+
+    client: str
+    address: str
+    port: int
+
+
+def way_in(host: Host) -> Optional[WayIn]:
+    """The SSH connection of this run, None without one."""
     words = host.environment("SSH_CONNECTION").split()
-    return (words[0], int(words[3])) if len(words) == 4 and words[3].isdecimal() else None
+    return WayIn(words[0], words[2], int(words[3])) if len(words) == 4 and words[3].isdecimal() else None
 
 
 def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
@@ -81,7 +89,7 @@ def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
             reserved.update({(proto, port): "something listens on it" for port in listening_ports(text, proto)})
     connection = way_in(host)
     if connection:
-        reserved["tcp", connection[1]] = "this SSH connection"
+        reserved["tcp", connection.port] = "this SSH connection"
     reserved.update(choices(host).reserved)
     return reserved
 

@@ -1,35 +1,41 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mesh interface: its key, its wg-quick file, the running tunnel and its routes."""
+"""Memberships: ``join.json`` says what this host has joined and how, the interface is where that takes effect."""
 
 from __future__ import annotations
 
-import stat
-from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+import ipaddress
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Mapping, Optional, Set
 
-from ..errors import ControllerError, InvalidInput, StateRefused
+from ..errors import MISSING, ControllerError, InvalidInput, VerifyFailed
 from ..formats import wireguard
 from ..host import Host
-from ..models import fields
-from ..models import join as rules
-from ..models.join import Membership
+from ..models import fields, join_rules, path
+from ..models.join import Membership, preshared
 from ..models.target import Endpoint, Url
-from . import controller, memberships, system, tunnel
+from . import controller, memberships, path_mtu, system
 from .base import BaseEngine
+from .interface import Interface
 
 Memberships = Dict[str, Membership]
-SECRET_MODE = 0o600
+# after this time without a handshake WireGuard has given its session up
+STALE_SECONDS = 180
+HANDSHAKE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class JoinOptions:
-    """How to join, as opposed to what: nothing of this is kept."""
+    """How to join, as opposed to what: nothing of this is kept, but for the shared key in the interface's file."""
 
     asking: Optional[controller.Asking] = None
     rejoin: bool = False
     allow_default_route: bool = False
+    allow_lockout: bool = False
+    preshared_key: str = ""
+    rotate_key: bool = False
 
 
 def join_options(params: Mapping[str, Any]) -> JoinOptions:
@@ -40,8 +46,9 @@ def join_options(params: Mapping[str, Any]) -> JoinOptions:
         retries=fields.integer("retries", params["retries"], 0, 1000), delay=fields.integer("delay", params["delay"], 0, 3600),
     ) if params["controller_url"] else None
     if asking and not (asking.token.isascii() and asking.token.isprintable()):
-        raise InvalidInput("join_token", "(hidden)", "holds characters that a header cannot carry; paste it again")
-    return JoinOptions(asking, params["rejoin"], params["allow_default_route"])
+        raise InvalidInput("join_token", MISSING, "holds characters that a header cannot carry; paste it again")
+    return JoinOptions(asking, params["rejoin"], params["allow_default_route"], params["allow_lockout"],
+                       preshared(params["preshared_key"]), params["rotate_key"])
 
 
 class MeshEngine(BaseEngine[Membership]):
@@ -53,162 +60,161 @@ class MeshEngine(BaseEngine[Membership]):
 
     def __init__(self, host: Host, interface: str, config_dir: str, data_dir: str, options: JoinOptions) -> None:
         super().__init__(host)
-        self.interface, self.config_dir, self.options = interface, config_dir, options
-        self.config_file = f"{config_dir}/{interface}.conf"
-        self.key_file = f"{config_dir}/{interface}.key"
-        self.tunnel = tunnel.Tunnel(host, interface, self.config_file)
+        self.name, self.options, self.data_dir = interface, options, data_dir
+        self.interface = Interface(host, interface, config_dir, wireguard.JOIN, options.rotate_key)
+        self.tunnel = self.interface.tunnel
         self.store = memberships.store(host, data_dir)
-        self.data_dir = data_dir
+        self._looked_up: Dict[str, str] = {}
+        self._handshake_before = 0
 
     def load(self) -> Memberships:
         """The membership on this interface, if any."""
-        return {name: item for name, item in memberships.load(self.host, self.data_dir).items() if name == self.interface}
+        return {name: item for name, item in memberships.load(self.host, self.data_dir).items() if name == self.name}
 
     def read(self) -> Mapping[str, object]:
-        """The file and the running tunnel."""
-        text = self._config()
-        if text is not None and not wireguard.is_ours(text):
-            raise StateRefused(f"{self.config_file} was not written by edge.gateway; move it away, "
-                               "or choose another interface", self.config_file)
-        running = self.tunnel.read()
-        if text is None and running is None:
-            return {}
-        if text is None and not self.load():
-            raise StateRefused(f"interface {self.interface} exists, but was not set up by edge.gateway; "
-                               "choose another interface", self.interface)
-        return {self.interface: (text, running, self._modes())}
+        """The files and the running tunnel."""
+        standing = self.interface.read(known=bool(self.load()))
+        return {} if standing is None else {self.name: standing}
 
     def render(self, items: Memberships) -> Mapping[str, object]:
-        """The file and the tunnel that a membership needs; a stand-in while the controller has not answered."""
+        """The files and the tunnel that a membership needs; a stand-in while there is no answer, or no next key."""
         wanted: Dict[str, object] = {}
         for name, item in items.items():
             if item.answer is None:
                 wanted[name] = "not joined yet"
-                continue
-            private_key = self._private_key()
-            text = wireguard.render(item, private_key, self._endpoint(item))
-            wanted[name] = (text, self.tunnel.wanted(item, self._public_key(private_key)), (SECRET_MODE, SECRET_MODE))
+            elif self.options.rotate_key and not self.interface.rotated and not self.interface.next_public_key():
+                wanted[name] = "with another key"
+            else:
+                wanted[name] = self.interface.wanted(item.config(self._endpoint(item), self.options.preshared_key))
         return wanted
 
     def check(self, before: Memberships, after: Memberships) -> None:
-        """Refuse networks that would take over the host's own traffic."""
+        """Refuse what would take over the host's own traffic, or cut the way that Ansible came in."""
+        way_in = system.way_in(self.host)
         for name, item in after.items():
             if item.controller_url and self.options.asking:
                 self.warnings = controller.warnings(item.controller_url)
             if before.get(name) != item:
-                connection = system.way_in(self.host)
-                around = rules.Surroundings(frozenset(system.addresses(self.host, leave_out=self.interface)),
-                                            system.routes(self.host, leave_out=self.interface),
-                                            connection[0] if connection else None)
-                rules.check_networks(item, before.get(name), around, self.options.allow_default_route)
-                rules.check_identity(item, None if self.options.rejoin else before.get(name),
-                                     self._public_key(self._private_key()))
+                around = join_rules.Surroundings(frozenset(system.addresses(self.host, leave_out=self.name)),
+                                                 system.routes(self.host, leave_out=self.name), way_in.client if way_in else None)
+                join_rules.check_networks(item, before.get(name), around, self.options.allow_default_route)
+                join_rules.check_identity(item, None if self.options.rejoin else before.get(name),
+                                          self.interface.public_key(self.interface.private_key()))
+        if way_in and not self.options.allow_lockout:
+            join_rules.check_way_in(before.get(self.name), after.get(self.name), way_in.client, way_in.address)
 
     def ready(self, after: Memberships) -> None:
-        """Raise without the tools."""
+        """Raise without the tools, or without an answer, or a next key, that somebody else has to bring."""
         self.host.need("wg", "wireguard-tools")
         self.host.need("wg-quick", "wireguard-tools")
         self.host.need("ip", "iproute2")
+        for item in after.values():
+            if item.controller_url is None and item.settled and self.options.rotate_key and not self.interface.next_public_key():
+                raise InvalidInput("rotate_key", True, "needs a next key that the hub knows already; make one with wg_key and register it "
+                                                       "with wg_peer, or use the playbook rotate_keys.yml")
 
     def settle(self, before: Memberships, after: Memberships) -> Memberships:
         """Make the key, then ask the controller; a host that has joined already outlives a controller that is away."""
         settled = {}
         for name, item in after.items():
-            public_key = self._public_key(self._make_key())
-            if item.controller_url is None or self.options.asking is None:
-                settled[name] = item
-            else:
-                settled[name] = self._ask(item, item.controller_url, self.options.asking, public_key)
+            public_key = self.interface.public_key(self.interface.make_key(upcoming=self.options.rotate_key))
+            told = item
+            if item.controller_url is not None and self.options.asking is not None:
+                told = self._ask(item, item.controller_url, self.options.asking, public_key)
+            settled[name] = self._measured(told)
         return settled
 
     def _ask(self, item: Membership, url: Url, asking: controller.Asking, public_key: str) -> Membership:
         try:
             return item.answered(controller.join(url, item.node_id, public_key, asking))
         except ControllerError as problem:
-            if item.answer is None or not problem.retryable:
+            if item.answer is None or not problem.retryable or self.options.rotate_key:
                 raise
             self.warnings.append(f"{problem.message}; this host has joined before and keeps its tunnel")
             return item
 
+    def _measured(self, item: Membership) -> Membership:
+        """The membership with the MTU of the path to the peer, measured once for each endpoint."""
+        if not item.probe_mtu or item.mtu or item.probed_mtu:
+            return item
+        address = self._endpoint(item).rpartition(":")[0].strip("[]")
+        size = path_mtu.probe(address)
+        if size is None:
+            self.warnings.append(f"the path to {item.settled.endpoint} could not be measured (nobody answers to ICMP echo there); "
+                                 "wg-quick's own choice stands, give mtu if large packets do not come through")
+            return item
+        return replace(item, probed_mtu=path.tunnel_mtu(size, 6 if ":" in address else 4))
+
     def write(self, before: Memberships, after: Memberships) -> None:
-        """Keep the membership, write the file, then change the tunnel no more than needed."""
+        """Keep the membership, write the files, then change the tunnel no more than needed."""
         kept = memberships.load(self.host, self.data_dir)
-        kept.pop(self.interface, None)
+        kept.pop(self.name, None)
         kept.update(after)
         if kept:
             self.store.save([item.as_dict() for _name, item in sorted(kept.items())])
         else:
             self.store.clear()
-        item = after.get(self.interface)
+        item = after.get(self.name)
         if item is None or item.answer is None:
-            self.tunnel.stop()
-            self.host.remove(self.config_file)
+            self.interface.remove()
             return
-        text = wireguard.render(item, self._private_key(), self._endpoint(item))
-        self.host.make_directory(self.config_dir)
-        old = self._config()
-        self._keep_private(text)
-        self.tunnel.apply(text, self.tunnel.wanted(item, self._public_key(self._private_key())),
-                          anew=old is None or wireguard.set_up_once(old) != wireguard.set_up_once(text))
+        self._handshake_before = self._latest_handshake()
+        self.interface.write(item.config(self._endpoint(item), self.options.preshared_key))
+        if self.interface.took_back and item.controller_url and self.options.asking:
+            # the controller has taken the next key for ours
+            self._ask(item, item.controller_url, self.options.asking, self.interface.public_key(self.interface.private_key()))
+
+    def confirm(self, before: Memberships, after: Memberships, touched: Set[str]) -> None:
+        """After a change of the key, the peer must have answered to the new one."""
+        if not self.options.rotate_key or self.name not in after:
+            return
+        end = time.monotonic() + HANDSHAKE_SECONDS
+        self.tunnel.call(after[self.name].settled.controller_pubkey, after[self.name].persistent_keepalive)
+        while self._latest_handshake() <= self._handshake_before:
+            if time.monotonic() > end:
+                raise VerifyFailed("the peer does not answer to the new key; the old one has been restored, "
+                                   "see whether the hub knows the new one and run again", "rotate_key")
+            time.sleep(0.05)
+
+    def _latest_handshake(self) -> int:
+        link = self.tunnel.dump()
+        return max((peer.latest_handshake for peer in link.peers), default=0) if link else 0
 
     def report(self, item: Optional[Membership]) -> Dict[str, Any]:
         """The return values of a membership; empty ones where there is none yet."""
         answer = item.answer if item else None
         return {
-            "interface": self.interface, "public_key": self._public_key(self._private_key()),
-            "node_ip": answer.node_ip if answer else "", "controller_pubkey": answer.controller_pubkey if answer else "",
+            "interface": self.name, "public_key": self.interface.public_key(self.interface.private_key()),
+            "node_ip": answer.node_ip if answer else "", "node_ips": list(answer.addresses) if answer else [],
+            "controller_pubkey": answer.controller_pubkey if answer else "",
             "endpoint": str(answer.endpoint) if answer else "", "allowed_ips": list(item.routes) if item else [],
         }
 
-    def _modes(self) -> Tuple[Optional[int], ...]:
-        """Permission bits of the two files that hold the private key."""
-        found = (self.host.mode(path) for path in (self.config_file, self.key_file))
-        return tuple(stat.S_IMODE(status.st_mode) if status else None for status in found)
-
-    def _keep_private(self, text: str) -> None:
-        """Write the interface's file, and the key's again, where content or mode differ."""
-        modes = self._modes()
-        if text != self._config() or modes[0] != SECRET_MODE:
-            self.host.write(self.config_file, text, SECRET_MODE)
-        if modes[1] != SECRET_MODE:
-            self.host.write(self.key_file, self._private_key() + "\n", SECRET_MODE)
-
-    def _config(self) -> Optional[str]:
-        data = self.host.read(self.config_file, own=True)
-        return None if data is None else data.decode("utf-8", "replace")
-
-    def _private_key(self) -> str:
-        data = self.host.read(self.key_file, own=True)
-        if data is None:
-            return ""
-        try:
-            return fields.key("private key", data.decode("ascii", "replace").strip())
-        except InvalidInput:
-            raise StateRefused(f"{self.key_file} does not hold a WireGuard key; restore it, or move it away "
-                               "to join with a new identity", self.key_file) from None
-
-    def _make_key(self) -> str:
-        """The private key; made once, when there is none. An unreadable one is an error, never replaced."""
-        key = self._private_key()
-        if not key:
-            key = self.host.run(["wg", "genkey"]).out.strip()
-            self.host.make_directory(self.config_dir)
-            self.host.write(self.key_file, key + "\n")
-        return key
-
-    def _public_key(self, private_key: str) -> str:
-        if not private_key or self.host.find("wg") is None:
-            return ""
-        return self.host.run(["wg", "pubkey"], stdin=private_key).out.strip()
-
     def _endpoint(self, item: Membership) -> str:
-        """The peer's address and port. A name is resolved once and kept, so that a boot never waits for DNS."""
+        """The peer's address and port. A name is looked up and its address kept, so that a boot never waits for DNS.
+
+        It is looked up again when the peer has not answered for a while, which may be because it has moved.
+        """
         endpoint = item.settled.endpoint
         if fields.is_numeric(endpoint.host):
             return str(endpoint)
-        known = self.load().get(self.interface)
-        current = wireguard.peer_endpoint(self._config() or "")
-        if current and known and known.answer and known.answer.endpoint == endpoint:
+        known = self.load().get(self.name)
+        current = wireguard.peer_endpoint(self.interface.text() or "") or ""
+        if not known or not known.answer or known.answer.endpoint != endpoint:
+            current = ""
+        if current and time.time() - self._latest_handshake() < STALE_SECONDS:
             return current
-        address = fields.unicast("answer.endpoint", self.host.resolve(endpoint.host))
-        return str(Endpoint(str(address), endpoint.port))
+        if str(endpoint) not in self._looked_up:
+            self._looked_up[str(endpoint)] = self._look_up(item, endpoint, current)
+        return self._looked_up[str(endpoint)]
+
+    def _look_up(self, item: Membership, endpoint: Endpoint, current: str) -> str:
+        found = [str(Endpoint(address, endpoint.port)) for address in self.host.resolve(endpoint.host)]
+        if current and (not found or current in found):
+            return current
+        if not found:
+            raise InvalidInput("answer.endpoint", str(endpoint), "has a name that cannot be resolved; check this host's DNS and run again")
+        address = fields.unicast("answer.endpoint", found[0].rpartition(":")[0].strip("[]"))
+        if any(address in network for network in item.mesh if network.version == address.version and network.prefixlen):
+            raise InvalidInput("answer.endpoint", str(endpoint), f"is {address}, which lies behind the tunnel itself; correct its name")
+        return str(Endpoint(str(ipaddress.ip_address(address)), endpoint.port))

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
-from ..models.join import Membership
+from ..models.tunnel import TunnelConfig, TunnelPeer
 
-NOTICE = "# Written by edge.gateway.wg_join; a change made here is undone by its next run."
+NOTICE = "# Written by edge.gateway.{author}; a change made here is undone by its next run."
+JOIN, HUB = "wg_join", "wg_peer"
+# what edge-gateway-mesh@.timer looks up anew when the handshake goes stale
+ENDPOINT_NAME = "# endpoint name: "
+# WireGuard's way to say that there is none; "wg syncconf" before 2025 does not clear what is not named
+NO_KEY = "A" * 43 + "="
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,7 @@ class Peer:
     """One peer of a running interface. Times are seconds since the epoch, sizes bytes."""
 
     public_key: str
+    preshared_key: str
     endpoint: str
     allowed_ips: Tuple[str, ...]
     latest_handshake: int
@@ -35,27 +42,37 @@ class Link:
     peers: Tuple[Peer, ...]
 
 
-def is_ours(text: str) -> bool:
-    """Whether a file carries our notice."""
-    return text.startswith(NOTICE.split(";", maxsplit=1)[0])
+def is_by(author: str, text: str) -> bool:
+    """Whether a file carries the notice of that module of ours."""
+    return text.startswith(NOTICE.format(author=author).split(";", maxsplit=1)[0])
 
 
-def render(membership: Membership, private_key: str, endpoint: str) -> str:
+def render(author: str, config: TunnelConfig, private_key: str, routing_file: str) -> str:
     """The configuration file of an interface, for wg-quick.
 
     Args:
-        endpoint: the peer as address and port; a name would make wg-quick's unit wait for DNS at boot.
+        routing_file: path of the script that sets up what wg-quick cannot.
     """
-    answer = membership.settled
-    length = 128 if ":" in answer.node_ip else 32
-    lines = [NOTICE, "[Interface]", f"PrivateKey = {private_key}", f"Address = {answer.node_ip}/{length}"]
-    lines += [f"ListenPort = {membership.listen_port}"] if membership.listen_port else []
-    lines += [f"MTU = {membership.mtu}"] if membership.mtu else []
-    lines += ["", "[Peer]", f"PublicKey = {answer.controller_pubkey}", f"Endpoint = {endpoint}",
-              f"AllowedIPs = {', '.join(membership.routes)}",
-              # also when it is 0: "wg syncconf" does not clear what the file does not name
-              f"PersistentKeepalive = {membership.persistent_keepalive}"]
+    lines = [NOTICE.format(author=author), "[Interface]", f"PrivateKey = {private_key}", f"Address = {', '.join(config.addresses)}"]
+    lines += [f"ListenPort = {config.listen_port}"] if config.listen_port else []
+    lines += [f"MTU = {config.mtu}"] if config.mtu else []
+    if config.routing is not None:
+        script = shlex.quote(routing_file)
+        lines += ["Table = off", f"PostUp = /bin/sh {script}", f"PostDown = /bin/sh {script} down"]
+    for peer in config.peers:
+        lines += ["", *_peer(peer)]
     return "\n".join(lines) + "\n"
+
+
+def _peer(peer: TunnelPeer) -> List[str]:
+    lines = ["[Peer]", f"PublicKey = {peer.public_key}"]
+    lines += [f"PresharedKey = {peer.preshared_key}"] if peer.preshared_key else []
+    lines += [f"{ENDPOINT_NAME}{peer.endpoint_name}"] if peer.endpoint_name else []
+    lines += [f"Endpoint = {peer.endpoint}"] if peer.endpoint else []
+    # none for a key that is only getting known
+    lines += [f"AllowedIPs = {', '.join(peer.allowed_ips)}"] if peer.allowed_ips else []
+    # also when it is 0: "wg syncconf" does not clear what the file does not name
+    return [*lines, f"PersistentKeepalive = {peer.keepalive}"]
 
 
 def strip(text: str, live_port: int) -> str:
@@ -64,20 +81,22 @@ def strip(text: str, live_port: int) -> str:
     Args:
         live_port: the port the interface listens on; without one in the file, syncconf would choose another.
     """
-    kept = [line for line in text.splitlines() if not line.startswith(("Address", "MTU", "#"))]
+    kept = [line for line in text.splitlines() if not line.startswith(("Address", "MTU", "Table", "PostUp", "PostDown", "#"))]
     if not any(name == "ListenPort" for name, _value in _settings(text)):
         kept.insert(kept.index("[Interface]") + 1, f"ListenPort = {live_port}")
-    return "\n".join(kept) + "\n"
+    sections = "\n".join(kept).split("[Peer]\n")
+    peers = [part if "PresharedKey" in part else f"PresharedKey = {NO_KEY}\n{part}" for part in sections[1:]]
+    return "[Peer]\n".join([sections[0], *peers]) + "\n"
 
 
-def set_up_once(text: str) -> List[Tuple[str, str]]:
-    """What only wg-quick can set: a change of these needs the interface to be set up anew.
+def needs_wg_quick(text: str) -> List[str]:
+    """What only wg-quick can set: a change of it needs the interface to be set up anew.
 
-    The default route is among them, for which wg-quick adds rules and a table of their own.
+    It is the default route, for which wg-quick adds rules and a table of their own.
     """
-    default = [(name, network) for name, value in _settings(text) if name == "AllowedIPs"
-               for network in value.split(", ") if network.endswith("/0")]
-    return default + [(name, value) for name, value in _settings(text) if name in ("Address", "MTU")]
+    if any(name == "Table" for name, _value in _settings(text)):
+        return []
+    return [network for name, value in _settings(text) if name == "AllowedIPs" for network in value.split(", ") if network.endswith("/0")]
 
 
 def peer_endpoint(text: str) -> Optional[str]:
@@ -100,7 +119,8 @@ def parse_dump(text: str) -> Link:
     if not lines or len(lines[0]) != 4 or any(len(line) != 8 for line in lines[1:]):
         raise ValueError("is not the output of 'wg show dump'")
     peers = []
-    for key, _secret, endpoint, allowed, handshake, received, sent, keepalive in lines[1:]:
-        peers.append(Peer(key, endpoint, tuple(sorted(allowed.split(","))) if allowed != "(none)" else (),
+    for key, preshared, endpoint, allowed, handshake, received, sent, keepalive in lines[1:]:
+        peers.append(Peer(key, "" if preshared == "(none)" else preshared, "" if endpoint == "(none)" else endpoint,
+                          tuple(sorted(allowed.split(","))) if allowed != "(none)" else (),
                           int(handshake), int(received), int(sent), 0 if keepalive == "off" else int(keepalive)))
     return Link(lines[0][1], int(lines[0][2]), tuple(peers))
