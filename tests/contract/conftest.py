@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from contract import edge_traefik, iptables_host, mesh, refusals, route_refusals, world
+from contract import edge_traefik, hub_mesh, iptables_host, mesh, refusals, route_refusals, world
 from contract.edge_traefik import DYNAMIC, Backend, Traefik
 from contract.forwarding import IPV6_FORWARDING, SYSCTL_DIR, invoke
 
@@ -38,6 +38,21 @@ def running_hub() -> Iterator[str]:
     """The mesh's hub, for all tests that join; its public key."""
     yield mesh.add_hub()
     world.remove_namespaces("hub", "edge")
+
+
+@pytest.fixture(name="mesh_hosts", scope="module")
+def hosts_of_a_mesh() -> Iterator[None]:
+    """Client, edge, hub and two nodes, for a file's tests."""
+    hub_mesh.build()
+    yield
+    hub_mesh.clear()
+    world.remove_namespaces(*hub_mesh.NAMESPACES)
+
+
+@pytest.fixture(name="no_tunnels")
+def nobody_has_joined(mesh_hosts: None, empty_host: None) -> None:
+    """The hosts, without a tunnel."""
+    hub_mesh.clear()
 
 
 @pytest.fixture(name="traefik", scope="module")

@@ -15,14 +15,18 @@ FILE = "/etc/sysctl.d/60-edge-gateway.conf"
 HEADER = """# Written by edge.gateway.dnat_forward.
 # Port forwards need it. The guard rules of edge.gateway keep the mesh closed to everything else.
 """
+HUB_FILE = "/etc/sysctl.d/60-edge-gateway-hub.conf"
+HUB_HEADER = """# Written by edge.gateway.wg_peer.
+# A hub passes packets between its nodes; IPv6 has no switch for one interface alone. Its routing rules keep the mesh closed.
+"""
 SWITCH = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
 
 class Forwarding:
     """The switches of one host and their file."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    def __init__(self, host: Host, path: str = FILE, header: str = HEADER) -> None:
+        self.host, self.path, self.header = host, path, header
         self._uplinks: Optional[List[str]] = None
 
     def has(self, family: int) -> bool:
@@ -54,17 +58,17 @@ class Forwarding:
 
     def file(self) -> str:
         """The file as it is, empty when there is none."""
-        return (self.host.read(FILE) or b"").decode("utf-8", "replace")
+        return (self.host.read(self.path) or b"").decode("utf-8", "replace")
 
     def text(self, families: AbstractSet[int]) -> str:
         """The file as it should be."""
-        return HEADER + "".join(f"{name} = {value}\n" for name, value in self.settings(families).items())
+        return self.header + "".join(f"{name} = {value}\n" for name, value in self.settings(families).items())
 
     def apply(self, families: AbstractSet[int]) -> None:
         """Write the file and make the settings. What is no longer needed stays on until the next boot: others may need it too."""
-        self.host.make_directory(FILE.rpartition("/")[0], 0o755)
+        self.host.make_directory(self.path.rpartition("/")[0], 0o755)
         if self.file() != self.text(families):
-            self.host.write(FILE, self.text(families), 0o644)
+            self.host.write(self.path, self.text(families), 0o644)
         for family in sorted(families):
             now = self.live(family)
             for name, value in self.settings({family}).items():
