@@ -55,7 +55,8 @@ options:
   source_nat: &source_nat
     description:
       - V(masquerade) lets the node see the edge as its client, so that its answers come back.
-      - With V(none) the node sees the client's own address. It must then route its answers through this host; nothing here can check that.
+      - With V(none) the node sees the client's own address. It must then send its answers back through this host; see
+        O(allow_unmanaged_replies).
     type: str
     choices: [masquerade, none]
     default: masquerade
@@ -107,6 +108,12 @@ options:
     type: path
   remote_src:
     description: Whether O(src) is a file of the managed host.
+    type: bool
+    default: false
+  allow_unmanaged_replies:
+    description:
+      - Accept O(source_nat=none) for a node of which nothing says that it sends its answers back through the mesh.
+      - A hub of this collection tells it of the nodes that joined with O(edge.gateway.wg_join#module:client_networks).
     type: bool
     default: false
   _packed:
@@ -244,6 +251,7 @@ ARGUMENTS: spec.Spec = {
     "src": {"type": "path"}, "remote_src": {"type": "bool", "default": False},
     # what the action plugin read; not a secret, but ten thousand forwards are not for the system's log
     "_packed": {"type": "str", "no_log": True},
+    "allow_unmanaged_replies": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
@@ -254,7 +262,8 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     host = Host()
     edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse)
     engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
-                           allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"])
+                           allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"],
+                           allow_unmanaged_replies=params["allow_unmanaged_replies"])
     outcome = converge(engine, edit, dry_run)
     whole = not params["summary"]
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}

@@ -9,13 +9,13 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..errors import GatewayError, InvalidInput
 from ..host import Host
-from ..models.fields import Network
 from ..models.forward import Forward, Forwards
-from ..models.forward_rules import Reach, Reserved, check_overlaps
+from ..models.forward_rules import Reach, Reserved, check_overlaps, check_replies
 from . import conntrack, system
 from .base import BaseEngine
 from .firewall import backend_for, clear, left_behind
 from .forwarding import Forwarding
+from .mesh import mesh_of
 from .neighbours import Neighbours
 from .store import Store
 
@@ -32,14 +32,15 @@ class ForwardEngine(BaseEngine[Forward]):
         interface: mesh interface; None for the host's own choice.
         backend: ``auto``, or the name of a firewall.
         allow_outside_mesh: accept targets that are not behind the mesh interface.
+        allow_unmanaged_replies: accept targets of whose way back nothing is known, though clients come with their own address.
         open_foreign: open chains of other firewalls that would drop forwards; None for the host's own choice.
     """
 
     def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto", *,
-                 allow_outside_mesh: bool = False, open_foreign: Optional[bool] = None) -> None:
+                 allow_outside_mesh: bool = False, allow_unmanaged_replies: bool = False, open_foreign: Optional[bool] = None) -> None:
         super().__init__(host)
         self.interface, self.state_dir = system.mesh_interface(host, interface), state_dir
-        self.allow_outside_mesh = allow_outside_mesh
+        self.allow_outside_mesh, self.allow_unmanaged_replies = allow_outside_mesh, allow_unmanaged_replies
         self.store = Store(host, state_dir, "forwards.json", "forwards")
         self.backend = backend_for(host, backend, self.interface)
         self.forwarding = Forwarding(host)
@@ -118,9 +119,9 @@ class ForwardEngine(BaseEngine[Forward]):
         if not new:
             return
         check_overlaps(after, before)
-        mesh = None if self.allow_outside_mesh else self._mesh()
+        mesh = mesh_of(self.host, self.state_dir, self.interface)
         reserved = Reserved(system.reserved_ports(self.host))
-        reach = Reach(mesh or [], system.own_addresses(self.host))
+        reach = Reach(mesh.networks if mesh and not self.allow_outside_mesh else [], system.own_addresses(self.host))
         spoken = {family for family in (4, 6) if self.forwarding.has(family)}
         for item in new:
             if item.family not in spoken:
@@ -129,16 +130,11 @@ class ForwardEngine(BaseEngine[Forward]):
             self.backend.check(item)
             reserved.check(item)
             reach.check(item)
+            if not self.allow_unmanaged_replies:
+                check_replies(item, mesh.reply_nodes if mesh else frozenset())
         if mesh is None and not self.allow_outside_mesh:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")
-
-    def _mesh(self) -> Optional[List[Network]]:
-        """The networks behind the mesh interface, None on a host that has not joined."""
-        # imported where it is needed: a module's code is compiled anew on every run
-        from .memberships import membership_of  # noqa: PLC0415
-        member = membership_of(self.host, self.state_dir, self.interface)
-        return None if member is None else list(member.mesh)
 
     def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""

@@ -46,6 +46,18 @@ def _overlap(proto: str, one: Forward, other: Forward, known: Forwards) -> Inval
                         "choose another port or remove that forward")
 
 
+def check_replies(forward: Forward, reply_nodes: AbstractSet[str]) -> None:
+    """Raise InvalidInput when a client would come with its own address to a node that may answer it by another way.
+
+    Args:
+        reply_nodes: addresses of nodes that are known to send such answers back through the mesh.
+    """
+    if forward.source_nat == "none" and forward.target_ip not in reply_nodes:
+        raise InvalidInput("source_nat", "none", f"of {forward.forward_id} needs {forward.target_ip} to send its answers back through the "
+                                                 "mesh, and nothing says that it does; set edge_gateway_client_networks for that node and "
+                                                 "run site.yml, or allow_unmanaged_replies if you have set that up yourself")
+
+
 class Reserved:
     """The ports that the host itself uses.
 
