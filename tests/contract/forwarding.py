@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import ipaddress
 import json
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,8 @@ from contract.world import STATE_DIR, ruleset
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 IPV6_FORWARDING = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+# of the way back from the nodes there are tests of their own
+ANY_NODE = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
 SYSCTL_DIR = Path("/etc/sysctl.d")
 
 
@@ -42,14 +45,14 @@ def forwards(count: int) -> Forwards:
 
 def run(dry: bool = False, interface: str = "wg0", **params: Any) -> Outcome[Forward]:
     """One run of the module's life."""
-    engine = ForwardEngine(Host(), str(STATE_DIR), interface, allow_unmanaged_replies=True)
+    engine = ForwardEngine(Host(), str(STATE_DIR), interface, reply_nodes=ANY_NODE)
     return converge(engine, edit_of(params, "forward_id", "forwards", Forward.parse), dry)
 
 
 def invoke(name: str = "dnat_forward", **params: Any) -> Dict[str, Any]:
     """Run a module in this process, past Ansible's argument checks as ever: for many small runs. What it printed."""
     if name == "dnat_forward":
-        params.setdefault("allow_unmanaged_replies", True)      # of the way back there are tests of their own
+        params.setdefault("reply_nodes", ["0.0.0.0/0", "::/0"])      # of the way back there are tests of their own
     main = import_module(f"ansible_collections.edge.gateway.plugins.modules.{name}").main
     with contextlib.redirect_stdout(io.StringIO()) as out, patch_module_args(params), pytest.raises(SystemExit):
         main()

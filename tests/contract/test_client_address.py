@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
@@ -185,7 +186,7 @@ def test_refused_when_the_nodes_half_is_not_there() -> None:
         with pytest.raises(InvalidInput) as caught:
             forward(EVERY[0], dry=dry)
         assert "10.50.0.3" in caught.value.message and "edge_gateway_client_networks" in caught.value.message
-    assert forward(EVERY[0], allow_unmanaged_replies=True)
+    assert forward(EVERY[0], reply_nodes=[ipaddress.ip_network("10.50.0.0/24")])
     hub_mesh.enter(NODE_1, {"client_networks": ALL}, replies=True)
     hub_mesh.join(EDGE_1)
     assert forward(EVERY[1])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROLES = Path(__file__).parents[2] / "collections/ansible_collections/edge/gateway/roles"
-NAMES = ["firewall", "traefik", "wireguard"]
+NAMES = ["firewall", "hub", "traefik", "wireguard"]
 
 
 def load(role: str, part: str) -> Any:

@@ -56,7 +56,7 @@ options:
     description:
       - V(masquerade) lets the node see the edge as its client, so that its answers come back.
       - With V(none) the node sees the client's own address. It must then send its answers back through this host; see
-        O(allow_unmanaged_replies).
+        O(reply_nodes).
     type: str
     choices: [masquerade, none]
     default: masquerade
@@ -110,12 +110,14 @@ options:
     description: Whether O(src) is a file of the managed host.
     type: bool
     default: false
-  allow_unmanaged_replies:
+  reply_nodes:
     description:
-      - Accept O(source_nat=none) for a node of which nothing says that it sends its answers back through the mesh.
-      - A hub of this collection tells it of the nodes that joined with O(edge.gateway.wg_join#module:client_networks).
-    type: bool
-    default: false
+      - Addresses or networks of nodes of which you know that they send answers to clients with their own address back through the mesh.
+        O(source_nat=none) is refused for all others.
+      - A hub of this collection tells of the nodes that joined with O(edge.gateway.wg_join#module:client_networks); they need not be named.
+    type: list
+    elements: str
+    default: []
   _packed:
     description: What this module's action plugin has read from O(src). Not for users.
     type: str
@@ -236,6 +238,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.listing impor
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, check_names
+from ansible_collections.edge.gateway.plugins.module_utils.models.forward_rules import reply_networks
 
 FORWARD: spec.Spec = {
     "public_port": {"type": "str"}, "target_ip": {"type": "str"}, "target_port": {"type": "int"},
@@ -251,7 +254,7 @@ ARGUMENTS: spec.Spec = {
     "src": {"type": "path"}, "remote_src": {"type": "bool", "default": False},
     # what the action plugin read; not a secret, but ten thousand forwards are not for the system's log
     "_packed": {"type": "str", "no_log": True},
-    "allow_unmanaged_replies": {"type": "bool", "default": False},
+    "reply_nodes": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
@@ -263,7 +266,7 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse)
     engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
                            allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"],
-                           allow_unmanaged_replies=params["allow_unmanaged_replies"])
+                           reply_nodes=reply_networks(params["reply_nodes"]))
     outcome = converge(engine, edit, dry_run)
     whole = not params["summary"]
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import GatewayError, InvalidInput
 from ..host import Host
+from ..models.fields import Network
 from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps, check_replies
 from . import conntrack, system
@@ -32,15 +33,15 @@ class ForwardEngine(BaseEngine[Forward]):
         interface: mesh interface; None for the host's own choice.
         backend: ``auto``, or the name of a firewall.
         allow_outside_mesh: accept targets that are not behind the mesh interface.
-        allow_unmanaged_replies: accept targets of whose way back nothing is known, though clients come with their own address.
+        reply_nodes: networks of nodes that answer clients with their own address back through the mesh, beside those that a hub tells of.
         open_foreign: open chains of other firewalls that would drop forwards; None for the host's own choice.
     """
 
     def __init__(self, host: Host, state_dir: str, interface: Optional[str], backend: str = "auto", *,
-                 allow_outside_mesh: bool = False, allow_unmanaged_replies: bool = False, open_foreign: Optional[bool] = None) -> None:
+                 allow_outside_mesh: bool = False, reply_nodes: Sequence[Network] = (), open_foreign: Optional[bool] = None) -> None:
         super().__init__(host)
         self.interface, self.state_dir = system.mesh_interface(host, interface), state_dir
-        self.allow_outside_mesh, self.allow_unmanaged_replies = allow_outside_mesh, allow_unmanaged_replies
+        self.allow_outside_mesh, self.reply_nodes = allow_outside_mesh, reply_nodes
         self.store = Store(host, state_dir, "forwards.json", "forwards")
         self.backend = backend_for(host, backend, self.interface)
         self.forwarding = Forwarding(host)
@@ -130,8 +131,8 @@ class ForwardEngine(BaseEngine[Forward]):
             self.backend.check(item)
             reserved.check(item)
             reach.check(item)
-            if not self.allow_unmanaged_replies:
-                check_replies(item, mesh.reply_nodes if mesh else frozenset())
+            if mesh:
+                check_replies(item, mesh.reply_nodes, self.reply_nodes)
         if mesh is None and not self.allow_outside_mesh:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")

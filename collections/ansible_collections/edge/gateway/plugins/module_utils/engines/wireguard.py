@@ -158,7 +158,11 @@ class MeshEngine(BaseEngine[Membership]):
         if item is None or item.answer is None:
             self.interface.remove()
             return
-        self._handshake_before = self._latest_handshake()
+        if self.options.rotate_key:
+            self._handshake_before = self._latest_handshake()
+            # handshakes are told in whole seconds: one in this second could not be told from the next
+            while int(time.time()) == self._handshake_before:
+                time.sleep(0.05)
         self.interface.write(item.config(self._endpoint(item), self.options.preshared_key))
         if self.interface.took_back and item.controller_url and self.options.asking:
             # the controller has taken the next key for ours

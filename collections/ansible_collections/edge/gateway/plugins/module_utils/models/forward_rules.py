@@ -46,16 +46,25 @@ def _overlap(proto: str, one: Forward, other: Forward, known: Forwards) -> Inval
                         "choose another port or remove that forward")
 
 
-def check_replies(forward: Forward, reply_nodes: AbstractSet[str]) -> None:
+def reply_networks(value: Sequence[object]) -> List[fields.Network]:
+    """The option ``reply_nodes``."""
+    return [fields.exact_network("reply_nodes", word) for word in value]
+
+
+def check_replies(forward: Forward, told: AbstractSet[str], acknowledged: Sequence[fields.Network]) -> None:
     """Raise InvalidInput when a client would come with its own address to a node that may answer it by another way.
 
     Args:
-        reply_nodes: addresses of nodes that are known to send such answers back through the mesh.
+        told: addresses of nodes of which a hub says that they send such answers back through the mesh.
+        acknowledged: networks of nodes of which the user says so.
     """
-    if forward.source_nat == "none" and forward.target_ip not in reply_nodes:
+    if forward.source_nat != "none" or forward.target_ip in told:
+        return
+    target = ipaddress.ip_address(forward.target_ip)
+    if not any(target in network for network in acknowledged):
         raise InvalidInput("source_nat", "none", f"of {forward.forward_id} needs {forward.target_ip} to send its answers back through the "
                                                  "mesh, and nothing says that it does; set edge_gateway_client_networks for that node and "
-                                                 "run site.yml, or allow_unmanaged_replies if you have set that up yourself")
+                                                 "run site.yml, or name it in reply_nodes if you have set that up yourself")
 
 
 class Reserved:
