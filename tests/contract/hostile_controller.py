@@ -163,6 +163,7 @@ ENDPOINT = {
 NODE_IP_ROWS = {
     "a line that runs a command": answer(node_ip=f"{NODE_IP}/32\nPostUp = {PWNED}"),
     "a scope that runs a command": answer(node_ip=f"fe80::1%\nPreUp = {PWNED} #/64"),
+    "a scope behind a mesh address": answer(node_ip=f"fd50::5%\nPreUp = {PWNED} #"),
     "the host's own address": taking(node_ip=f"{EDGE}/32"), "another in the host's network": taking(node_ip="192.0.2.77"),
     "the host's network": answer(node_ip="192.0.2.77/16"), "shell characters": answer(node_ip=f"{NODE_IP}/32 $({PWNED}) *"),
     "vertical tab": answer(node_ip=f"{NODE_IP}/32\vPostUp=x"), "carriage return": answer(node_ip=f"{NODE_IP}/32\rPostUp=x"),
@@ -195,7 +196,7 @@ BODY = {
     "broken JSON": body(b'{"node_ip": ', "JSON"), "null": body(b"null", "object"), "a list": body(b"[]", "object"),
     "an empty object": body(b"{}", "missing"), "another API": body(b'{"status": "ok"}', "missing"),
     "a repeated name": added("repeated", b', "node_ip": "10.50.0.6"}'), "NaN": added("NaN", b', "ttl": NaN}'),
-    "infinity": added("Infinity", b', "ttl": -Infinity}'), "a huge integer": added("integer", b', "ttl": ' + b"9" * 6000 + b"}"),
+    "infinity": added("Infinity", b', "ttl": -Infinity}'), "a huge integer": added("too large", b', "ttl": ' + b"9" * 6000 + b"}"),
     "half a surrogate pair": added("JSON", b', "note": "\\ud800"}'), "not UTF-8": added("JSON", b', "note": "\xff"}'),
     "NUL": body(b"\0" * 99, "JSON"),
     **{f"{number} deep": body(b'{"node_ip": ' + b"[" * number + b"]" * number + b"}", *(["deep"] if number > 999 else []))
