@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
-import ssl
-import subprocess
 import time
-from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.engines import controller
@@ -163,11 +161,57 @@ def test_a_dripping_answer_ends_with_the_deadline(part: str) -> None:
     assert problem.retryable and "timeout" in problem.message
 
 
+@pytest.mark.parametrize("left", [0, -0.001])
+def test_when_no_time_is_left(left: float) -> None:
+    """A last try that begins a moment too late has run out of time like any other, and has not met a strange server."""
+    problem = failure(lambda handler, number: time.sleep(0.3), timeout=left)
+    assert problem.retryable and "timeout" in problem.message
+
+
 def test_retries_stay_within_the_total_time() -> None:
     """The deadline counts for all tries together."""
     start = time.monotonic()
     failure(replies((500, {}, b"")), timeout=0.6, retries=1000, delay=0.1)
     assert time.monotonic() - start < 1.2
+
+
+@pytest.mark.parametrize(("first", "options", "tries"), [
+    ((503, {}, b""), {"retries": 2}, 3), ((500, {}, b"x" * 200_000), {"retries": 1, "delay": 0}, 2),
+    # the next try would begin after the end
+    ((503, {}, b""), {"retries": 99, "timeout": 0.5, "delay": 0.3}, 2),
+])
+def test_the_message_tells_how_often_and_how_long(first: Any, options: Dict[str, Any], tries: int) -> None:
+    """So that the user sees whether retries and timeout are too small."""
+    with serving(replies(first)) as server:
+        with pytest.raises(ControllerError) as caught:
+            ask(server, **options)
+        assert len(server.seen) == tries and caught.value.retryable
+    assert re.search(rf"asked {tries} times in 0\.[0-9] seconds", one_sentence(caught.value.message))
+
+
+def test_a_refusal_after_trouble() -> None:
+    """It is final all the same, and one try is not counted."""
+    with serving(replies((503, {}, b""), (401, {}, b""))) as server:
+        with pytest.raises(ControllerError) as caught:
+            ask(server, retries=9)
+        assert len(server.seen) == 2 and not caught.value.retryable
+    assert "token" in caught.value.message and "asked 2 times" in one_sentence(caught.value.message)
+    assert "asked" not in failure(replies((503, {}, b"")), retries=0).message
+
+
+@pytest.mark.parametrize("noise", [
+    b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}",
+    b"HTTP/1.1 502 Bad\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n<",
+], ids=["nothing", "half", "half a chunk", "half a failure"])
+def test_a_connection_that_breaks_is_asked_again(noise: bytes) -> None:
+    """A controller that restarts, or whose proxy does."""
+    def react(handler: Handler, number: int) -> None:
+        if number == 1:
+            handler.wfile.write(noise)
+        else:
+            handler.reply(*GOOD)
+    with serving(react) as server:
+        assert ask(server, retries=1) == Answer.parse(ANSWER)
 
 
 NOISE = {
@@ -213,41 +257,6 @@ def test_a_token_that_no_header_can_carry(token: str) -> None:
             controller.join(location(server), "edge", KEY, Asking(token, timeout=1, retries=0))
         assert server.seen == []
     assert token.strip() not in one_sentence(caught.value.message)
-
-
-@pytest.fixture(name="certificate", scope="module")
-def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody signed, with its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-    "-subj", "/CN=test",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", f"{path}.crt"], check=True, capture_output=True)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
-
-
-@pytest.mark.parametrize(("validate", "with_ca", "fine"), [(True, False, False), (True, True, True), (False, False, True)])
-def test_tls(certificate: Path, validate: bool, with_ca: bool, fine: bool) -> None:
-    """A certificate is verified unless that is switched off, and the token is not sent before."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    ca_path: Optional[str] = f"{certificate}.crt" if with_ca else None
-    with serving(replies(GOOD), context) as server:
-        where = Url("https", "127.0.0.1", server.port)
-        asking = Asking(TOKEN, validate, ca_path, timeout=3, retries=0)
-        if fine:
-            assert controller.join(where, "edge", KEY, asking) == Answer.parse(ANSWER)
-        else:
-            with pytest.raises(ControllerError) as caught:
-                controller.join(where, "edge", KEY, asking)
-            assert "ca_path" in one_sentence(caught.value.message) and server.seen == []
-
-
-def test_a_ca_that_cannot_be_read() -> None:
-    """The option is named."""
-    with pytest.raises(GatewayError) as caught:
-        controller.join(Url("https", "127.0.0.1", 1), "edge", KEY, Asking(TOKEN, ca_path="/etc/hostname", retries=0))
-    assert caught.value.option == "ca_path"
 
 
 def test_plain_http_is_warned_about() -> None:

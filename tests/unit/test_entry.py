@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.edge.gateway.plugins.module_utils import entry
-from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput, StateRefused
+from ansible_collections.edge.gateway.plugins.module_utils.errors import Busy, ControllerError, InvalidInput, StateRefused
 from ansible_collections.edge.gateway.plugins.modules import (
     dnat_forward,
     dnat_forward_info,
@@ -49,17 +49,21 @@ def test_result(capfd: pytest.CaptureFixture[str]) -> None:
     assert "mind the gap" in str(result["warnings"])
 
 
-@pytest.mark.parametrize(("problem", "code", "option"), [
-    (InvalidInput("public_port", "0x50", "is not a port; correct it"), "invalid_input", "public_port"),
-    (StateRefused("forwards.json is missing; restore it", "forwards.json"), "state_refused", "forwards.json"),
+@pytest.mark.parametrize(("problem", "code", "option", "retryable"), [
+    (InvalidInput("public_port", "0x50", "is not a port; correct it"), "invalid_input", "public_port", False),
+    (StateRefused("forwards.json is missing; restore it", "forwards.json"), "state_refused", "forwards.json", False),
+    (Busy("another run has held lock for 30 seconds; wait and run again", "lock"), "busy", "lock", True),
+    (ControllerError("controller_url refused the token; correct it", retryable=False), "controller", "controller_url", False),
+    (ControllerError("controller_url does not answer; run again", retryable=True), "controller", "controller_url", True),
 ])
-def test_an_expected_failure(problem: Exception, code: str, option: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Message, code and option, and no traceback."""
+def test_an_expected_failure(problem: Exception, code: str, option: str, retryable: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """Message, code and option, whether to try again, and no traceback."""
     def action(_params: Dict[str, Any], _dry: bool) -> Dict[str, Any]:
         raise problem
     status, result, printed = run(action, capfd)
     assert status == 1 and result["failed"] is True
     assert (result["msg"], result["code"], result["option"]) == (str(problem), code, option)
+    assert result["retryable"] is retryable
     assert "Traceback" not in printed
 
 
@@ -88,7 +92,8 @@ def boom(error: BaseException) -> entry.Action:
 def test_an_unexpected_failure_never_shows_its_text(error: BaseException, capfd: pytest.CaptureFixture[str]) -> None:
     """The kind of error and where it happened, nothing of what it says: it may hold a key that no_log knows nothing of."""
     status, result, printed = run(boom(error), capfd)
-    assert status == 1 and result["code"] == "internal" and type(error).__name__ in one_sentence(result["msg"])
+    assert status == 1 and (result["code"], result["retryable"]) == ("internal", False)
+    assert type(error).__name__ in one_sentence(result["msg"])
     assert "test_entry.py" in result["msg"]
     assert TOKEN not in printed and "PRIVATE-KEY-OF-WG0" not in printed and "Traceback" not in printed
 

@@ -55,6 +55,14 @@ def test_shown_is_short_and_printable(value: object) -> None:
     assert len(shown(value)) <= SHOWN_VALUE_LIMIT and shown(value).isprintable()
 
 
+def test_shown_never_fails() -> None:
+    """What the JSON parser has just accepted may be a few levels too deep for repr() further down the stack."""
+    deep: object = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    assert "deep" in one_sentence(InvalidInput("node_ip", deep, "is not a string; quote it").message)
+
+
 def test_shown_quotes() -> None:
     """Blanks at the ends are visible, and a number can be told from its digits."""
     assert shown(" 22 ") == "' 22 '" and shown(22) == "22" and shown("22") == "'22'"

@@ -73,6 +73,12 @@ def test_url_of_a_controller_may_have_a_path(value: str, canonical: str) -> None
     assert str(url("controller_url", value, ("http", "https"), with_path=True)) == canonical
 
 
+@pytest.mark.parametrize("tail", ["/?token=hunter2", "?hunter2", "/#hunter2", "/x?a=1#hunter2", ".test:hunter2@h"])
+def test_what_may_be_a_secret_is_not_shown(tail: str) -> None:
+    """Passwords stand before an @, tokens behind a ? or a #."""
+    assert "hunter2" not in refusal(url, "controller_url", f"http://h{tail}", ("http", "https"), True)
+
+
 @pytest.mark.parametrize("path", ["/a b", "/a?b", "/a#b", "/%0d%0aX: y", "/a\r\nX: y", "/{{x}}", "/ü", '/"'])
 def test_url_of_a_controller_refuses_a_path(path: str) -> None:
     """A path that could split a request is refused."""

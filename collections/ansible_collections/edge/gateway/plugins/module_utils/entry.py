@@ -41,10 +41,10 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     try:
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
-        module.fail_json(msg=problem.message, code=problem.code, option=problem.option)
+        module.fail_json(msg=problem.message, code=problem.code, option=problem.option, retryable=problem.retryable)
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
         module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
-                             "please report it with the task's options", code="internal", option="")
+                             "please report it with the task's options", code="internal", option="", retryable=False)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

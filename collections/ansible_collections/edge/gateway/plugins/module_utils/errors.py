@@ -20,9 +20,11 @@ class GatewayError(Exception):
     Attributes:
         code: stable name of the kind of failure, for programs.
         option: the option, file or tool at fault, or an empty string.
+        retryable: whether the same call may succeed later though nobody corrects anything.
     """
 
     code = "failed"
+    retryable = False
 
     def __init__(self, message: str, option: str = "") -> None:
         super().__init__(message)
@@ -70,6 +72,7 @@ class Busy(GatewayError):
     """Another run holds the lock for too long."""
 
     code = "busy"
+    retryable = True
 
 
 class VerifyFailed(GatewayError):
@@ -79,11 +82,7 @@ class VerifyFailed(GatewayError):
 
 
 class ControllerError(GatewayError):
-    """The mesh controller could not be asked, refused, or answered something unusable.
-
-    Attributes:
-        retryable: whether asking again may help (network trouble), or not (a refused token).
-    """
+    """The mesh controller could not be asked (which may pass), refused, or answered something unusable (which will not)."""
 
     code = "controller"
 
@@ -100,7 +99,10 @@ class Unreachable(GatewayError):
 
 def shown(value: object) -> str:
     """How a rejected value is shown: quoted, with no control character, cut to a readable length."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:      # a few levels less than what the JSON parser refuses
+        text = "(nested too deeply to be shown)"
     return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
 
 

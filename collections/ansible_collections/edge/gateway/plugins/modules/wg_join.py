@@ -97,7 +97,7 @@ options:
     type: int
     default: 20
   retries:
-    description: How often to ask again when the controller cannot be reached.
+    description: How often to ask again when the controller cannot be reached, or answers HTTP 500 to 599. Nothing else is asked again.
     type: int
     default: 10
   delay:
@@ -187,6 +187,11 @@ option:
   type: str
   returned: failure
   sample: controller_url
+retryable:
+  description: Whether the same task may succeed later, such as when the controller was away or another run was at work.
+  type: bool
+  returned: failure
+  sample: true
 """
 
 from typing import Any, Dict

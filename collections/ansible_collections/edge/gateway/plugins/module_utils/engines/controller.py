@@ -18,6 +18,12 @@ from ..models.target import Url
 from .http import ExchangeFailed, Response, exchange
 
 REFUSALS = {401: "the join token", 403: "the join token", 404: "the path", 400: "the request", 409: "the request"}
+REMEDIES = {
+    "tls": "check scheme and port, and that it speaks TLS 1.2 or later", "size": "check that this is the controller's URL",
+    "protocol": "check that this is the controller's URL",
+}
+# OpenSSL's numbers (X509_V_ERR_...)
+NOT_YET_VALID, EXPIRED, UNKNOWN_CA, OTHER_NAME = (9,), (10,), (18, 19, 20, 21), (62, 64)
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,23 @@ class Asking:
 
 
 def join(url: Url, node_id: str, public_key: str, asking: Asking) -> Answer:
-    """Join, or join again with the same key for the same answer.
+    """Join, or join again with the same key for the same answer. Only network trouble and HTTP 5xx are worth another try.
 
     Raises:
-        ControllerError: no usable answer; ``retryable`` tells whether the network was the reason.
+        ControllerError: no usable answer; ``retryable`` tells whether such trouble was the reason.
     """
     body = json.dumps({"node_id": node_id, "node_pubkey": public_key}).encode()
     context = _context(url, asking)
-    end = time.monotonic() + asking.timeout
-    for attempt in range(asking.retries + 1):
+    start = time.monotonic()
+    end = start + asking.timeout
+    for tries in range(1, asking.retries + 2):
         try:
             return _once(url, body, asking.token, end - time.monotonic(), context)
         except ControllerError as problem:
-            if not problem.retryable or attempt == asking.retries or time.monotonic() + asking.delay >= end:
-                raise
+            now = time.monotonic()
+            if not problem.retryable or tries > asking.retries or now + asking.delay >= end:
+                asked = f" (asked {tries} times in {now - start:.1f} seconds)" if tries > 1 else ""
+                raise ControllerError(problem.message + asked, problem.retryable) from None
         time.sleep(asking.delay)
     raise AssertionError("unreachable: the last try returns or raises")
 
@@ -77,11 +86,26 @@ def _once(url: Url, body: bytes, token: str, seconds: float, context: Optional[s
     try:
         response = exchange("POST", url, "/join", seconds, headers=headers, body=body, context=context)
     except ExchangeFailed as problem:
-        retryable = problem.kind in ("dns", "tcp", "timeout")
-        remedy = "check validate_certs and ca_path" if problem.kind == "tls" else "check that it runs and is reachable"
-        raise ControllerError(f"controller_url {url} could not be asked ({problem.kind}: {problem.detail}); "
-                              f"{remedy}, and run again", retryable) from None
+        if problem.kind == "certificate":
+            raise ControllerError(f"controller_url {url} has a certificate {_distrust(url, problem)}", retryable=False) from None
+        remedy = REMEDIES.get(problem.kind, "check that it runs and is reachable")
+        raise ControllerError(f"controller_url {url} could not be asked ({problem.kind}: {problem.detail}); {remedy}, "
+                              "and run again", retryable=problem.kind not in REMEDIES) from None
     return _read(url, response)
+
+
+def _distrust(url: Url, problem: ExchangeFailed) -> str:
+    """What is wrong with a certificate, and what to do."""
+    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    if problem.reason in UNKNOWN_CA:
+        return "of a CA that this host does not know; put the CA's certificate on the host and give its path as ca_path"
+    if problem.reason in EXPIRED:
+        return f"that has expired; renew it at the controller, or correct this host's clock, which shows {now}"
+    if problem.reason in NOT_YET_VALID:
+        return f"that is not valid yet; correct this host's clock, which shows {now}, or the certificate"
+    if problem.reason in OTHER_NAME:
+        return f"that is not for {url.host}; give the URL with a name that it is for, or issue it for this one"
+    return f"that is refused ({problem.detail}); correct it at the controller"
 
 
 def _read(url: Url, response: Response) -> Answer:

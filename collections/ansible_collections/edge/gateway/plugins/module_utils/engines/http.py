@@ -18,19 +18,23 @@ from typing import Any, Dict, Mapping, Optional
 from ..models.target import Url
 
 SIZE_LIMIT = 64 * 1024
+CUT_SHORT = "the connection was closed before the answer was complete"
 
 
 class ExchangeFailed(Exception):
-    """The exchange did not end in an answer; ``kind`` is dns, tcp, tls, timeout, size or protocol."""
+    """The exchange did not end in an answer; ``kind`` is dns, tcp, certificate, tls, timeout, size or protocol.
 
-    def __init__(self, kind: str, detail: str) -> None:
+    With the kind certificate, ``reason`` is OpenSSL's number of what is wrong with it.
+    """
+
+    def __init__(self, kind: str, detail: str, reason: int = 0) -> None:
         super().__init__(detail)
-        self.kind, self.detail = kind, detail
+        self.kind, self.detail, self.reason = kind, detail, reason
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: status code, media type without parameters, and body."""
+    """An answer: status code, media type without parameters, and body (empty where the status tells of no success)."""
 
     status: int
     media_type: str
@@ -49,6 +53,7 @@ def exchange(method: str, url: Url, path: str, deadline: float, *, headers: Opti
         ExchangeFailed: there was no complete answer.
     """
     outcome: Dict[str, Any] = {}
+    deadline = max(deadline, 0.1)     # what is left of a longer time may be less than nothing, which no socket takes
 
     def work() -> None:
         try:
@@ -61,11 +66,11 @@ def exchange(method: str, url: Url, path: str, deadline: float, *, headers: Opti
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(max(deadline, 0.1))
+    thread.join(deadline)
     if "response" in outcome:
         response: Response = outcome["response"]
         return response
-    raise outcome.get("problem") or ExchangeFailed("timeout", f"no complete answer within {deadline:.0f} seconds")
+    raise outcome.get("problem") or ExchangeFailed("timeout", f"no complete answer within {deadline:.3g} seconds")
 
 
 def _talk(method: str, url: Url, path: str, deadline: float, *, headers: Dict[str, str], body: bytes,
@@ -77,20 +82,30 @@ def _talk(method: str, url: Url, path: str, deadline: float, *, headers: Dict[st
         connection = http.client.HTTPConnection(url.host, url.port, timeout=deadline)
     try:
         connection.request(method, url.path + path, body or None, {**headers, "Accept-Encoding": "identity"})
-        answer = connection.getresponse()
-        data = answer.read(size + 1)
+        return _read(connection.getresponse(), size)
     except socket.gaierror:
         raise ExchangeFailed("dns", f"the name {url.host} cannot be resolved") from None
+    except ssl.SSLCertVerificationError as problem:
+        raise ExchangeFailed("certificate", problem.verify_message, problem.verify_code) from None
+    except (ssl.SSLEOFError, http.client.RemoteDisconnected, http.client.IncompleteRead):
+        raise ExchangeFailed("tcp", CUT_SHORT) from None
     except ssl.SSLError as problem:
-        raise ExchangeFailed("tls", getattr(problem, "verify_message", "") or problem.reason or "handshake failed") from None
+        raise ExchangeFailed("tls", problem.reason or "handshake failed") from None
     except (socket.timeout, TimeoutError):
-        raise ExchangeFailed("timeout", f"no complete answer within {deadline:.0f} seconds") from None
+        raise ExchangeFailed("timeout", f"no complete answer within {deadline:.3g} seconds") from None
     except http.client.HTTPException as problem:
         raise ExchangeFailed("protocol", type(problem).__name__) from None
     except OSError as problem:
         raise ExchangeFailed("tcp", problem.strerror or type(problem).__name__) from None
     finally:
         connection.close()
+
+
+def _read(answer: http.client.HTTPResponse, size: int) -> Response:
+    # nobody needs the page of a failure, so that it may be as long as it likes, and end where it likes
+    data = answer.read(size + 1) if answer.status < 300 else b""
     if len(data) > size:
         raise ExchangeFailed("size", f"the answer is larger than {size} bytes")
+    if answer.length and answer.status < 300:     # read() with a limit does not tell
+        raise ExchangeFailed("tcp", CUT_SHORT)
     return Response(answer.status, (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower(), data)

@@ -9,6 +9,10 @@ import json
 from typing import Any, Dict, List, Tuple
 
 
+class _Refused(ValueError):
+    """What parsers disagree about."""
+
+
 def parse_object(data: bytes) -> Dict[str, Any]:
     """One JSON object.
 
@@ -25,7 +29,8 @@ def parse_value(data: bytes) -> object:
     """One JSON value.
 
     Raises:
-        ValueError: not UTF-8 (half surrogate pairs included), not JSON, a repeated name, NaN or Infinity, or nested too deeply.
+        ValueError: not UTF-8 (half surrogate pairs included), not JSON, a repeated name, NaN or Infinity,
+            an integer of thousands of digits, or nested too deeply.
     """
     try:
         text = data.decode("utf-8")
@@ -36,6 +41,10 @@ def parse_value(data: bytes) -> object:
         raise ValueError("is nested too deeply") from None
     except (UnicodeError, json.JSONDecodeError):
         raise ValueError("is not JSON") from None
+    except _Refused:
+        raise
+    except ValueError:      # Python says so in words for programmers
+        raise ValueError("holds an integer that is too large") from None
     return value
 
 
@@ -50,9 +59,9 @@ def dump_rows(noun: str, rows: List[Dict[str, Any]], **rest: Any) -> str:
 def _no_repetition(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("has a repeated name")
+        raise _Refused("has a repeated name")
     return value
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"holds {name}")
+    raise _Refused(f"holds {name}")

@@ -55,9 +55,10 @@ def url(option: str, value: object, schemes: Tuple[str, ...], with_path: bool = 
     words = fields.text(option, value)
     found = re.fullmatch(r"([a-z0-9]+)://([^/@?#\s]+)(/[A-Za-z0-9._~/-]*)?", words) if words.isprintable() else None
     if found is None or found.group(1) not in schemes:
-        # before an @ stands a password, as a rule
-        raise InvalidInput(option, MISSING if "@" in words else value, f"is not a URL of {' or '.join(schemes)}; write it like "
-                           f"{schemes[0]}://10.50.0.12:8080 (no user, no query)")
+        # before an @ stands a password, as a rule, and behind a ? or # often a token
+        shown = MISSING if re.search("[@?#]", words) else value
+        raise InvalidInput(option, shown, f"is not a URL of {' or '.join(schemes)}; write it like "
+                           f"{schemes[0]}://10.50.0.12:8080 (no user, no query, no fragment)")
     scheme, where, path = found.group(1), found.group(2), (found.group(3) or "").rstrip("/")
     if path and not with_path:
         raise InvalidInput(option, value, "has a path, which a target cannot have; give scheme, host and port only")
