@@ -150,7 +150,7 @@ NESTED = (300, 990, 20_000)
 ENDPOINT = {
     "a section that runs a command": answer(endpoint=f"{HUB}:51820{SECTION}"),
     "a line that breaks wg-quick": answer(endpoint=f"{HUB}:51820\nPostUp = {PWNED}"),
-    "a name that is not known": Case(name_of_endpoint, ("nowhere.invalid",), "command_failed"),
+    "a name that is not known": Case(name_of_endpoint, ("nowhere.invalid",), "invalid_input"),
     "loopback by name": taking(endpoint="localhost:51820"),
     "loopback": answer(endpoint="127.0.0.1:51820"), "nowhere": answer(endpoint="0.0.0.0:1"), "multicast": answer(endpoint="224.0.0.1:1"),
     "nowhere in IPv6": answer(endpoint="[::]:1"), "loopback in IPv6": answer(endpoint="[::1]:1"),

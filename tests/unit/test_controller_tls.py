@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.engines import controller
 from ansible_collections.edge.gateway.plugins.module_utils.engines.controller import Asking
 from ansible_collections.edge.gateway.plugins.module_utils.errors import ControllerError, GatewayError
-from ansible_collections.edge.gateway.plugins.module_utils.models.join import Answer
+from ansible_collections.edge.gateway.plugins.module_utils.models.answer import Answer
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import Url
 from unit.samples import ANSWER, KEY, TOKEN, one_sentence
 from unit.servers import replies, serving

@@ -73,6 +73,9 @@ def check_networks(new: Membership, known: Optional[Membership], around: Surroun
             raise InvalidInput(option, str(network), "covers loopback, link-local or multicast addresses; correct it")
         if not allow_default_route:
             _check_network(option, network, new.answer, around)
+    own = {words.partition("/")[0] for words in around.host_networks}
+    if new.answer and new.answer.endpoint.host in own:
+        raise InvalidInput("answer.endpoint", str(new.answer.endpoint), "is this host itself; correct the controller")
     before = known.answer.addresses if known and known.answer else ()
     for address in new.answer.addresses if new.answer else ():
         for words in sorted(around.host_networks) if address not in before else ():
