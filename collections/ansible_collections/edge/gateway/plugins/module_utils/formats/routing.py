@@ -26,7 +26,7 @@ def script(author: str, interface: str, routing: Routing) -> str:
     tables = sorted({(route.family, route.table) for route in routing.routes if route.table})
     down += [f"  ip -{family} route flush table {table} proto {PROTOCOL} 2>/dev/null" for family, table in tables]
     lines = ["if [ \"${1:-up}\" = down ]; then", *down, "  exit 0", "fi"]
-    lines += [f"echo {value} >/proc/sys/{path}" for path, value in sorted(routing.switches)]
+    lines += [f"{{ echo {value} >/proc/sys/{path}; }} 2>/dev/null" for path, value in sorted(routing.switches)]
     lines += [_route(interface, route) for route in sorted(routing.routes)]
     lines += [f"{_rule('add', rule)} 2>/dev/null" for rule in sorted(routing.rules)]
     # one that stands already is no failure, and what is missing must not keep the tunnel down
@@ -35,8 +35,8 @@ def script(author: str, interface: str, routing: Routing) -> str:
 
 def switches(text: str) -> FrozenSet[Tuple[str, str]]:
     """The settings that a script makes, with their values."""
-    lines = (line.split(" ") for line in text.splitlines() if line.startswith("echo "))
-    return frozenset((words[2].partition("/proc/sys/")[2], words[1]) for words in lines if len(words) == 3)
+    lines = (line.split(" ") for line in text.splitlines() if line.startswith("{ echo "))
+    return frozenset((words[3].partition("/proc/sys/")[2].rstrip(";"), words[2]) for words in lines if len(words) == 6)
 
 
 def delete_rule(rule: Rule) -> List[str]:
