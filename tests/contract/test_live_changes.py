@@ -13,10 +13,11 @@ from contract import hub_mesh, mesh
 from contract.hub_mesh import EDGE_1, HUB, NODE_1, NODE_2, SETTINGS
 from contract.mesh import MESH_HUB, Controller, join, snapshot
 from contract.transfer import transfer
-from contract.world import inside, sh
+from contract.world import inside, nft, sh
 
 KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 SECRET = "EJFXaW5bUHRLAe3lG0WJCBSlUzf9vbTLRWxGgLaOwWQ="
+ECHOES_COUNTED = "table inet count {\n chain in { type filter hook input priority 0; icmp type echo-request counter; }\n}\n"
 # seconds for which nothing may arrive; a lost packet alone costs TCP 0.2
 LONGEST_GAP = 1.0
 
@@ -58,6 +59,52 @@ def test_another_address_keeps_the_interface(ctl: Controller) -> None:
     assert join(controller_url=ctl.url, rejoin=True).plan.changed and mesh.interface_index() == index
     shown = sh("ip", "-n", "edge", "address", "show", "wg0")
     assert "10.50.0.6/32" in shown and "fd50::6/128" in shown and "10.50.0.5" not in shown and mesh.hub_answers()
+
+
+def test_the_mtu_follows_the_path(ctl: Controller) -> None:
+    """Measured when joining and when the endpoint changes; check mode sends nothing, and foresees no more than that it will be measured."""
+    with inside("hub"):
+        nft(ECHOES_COUNTED)
+        assert join(True, controller_url=ctl.url, probe_mtu=True).plan.changed
+        assert "counter packets 0" in sh("nft", "list", "table", "inet", "count")
+    result = join(controller_url=ctl.url, probe_mtu=True)
+    assert "mtu: measured when joining" in result.diff["after"] and "MTU = 1440\n" in mesh.CONF.read_text() and mtu() == 1440
+    with inside("hub"):
+        nft(f"flush ruleset\n{ECHOES_COUNTED}")
+        assert not join(controller_url=ctl.url, probe_mtu=True).plan.changed
+        assert "counter packets 0" in sh("nft", "list", "table", "inet", "count")
+        sh("nft", "flush", "ruleset")
+        sh("ip", "address", "add", "192.0.2.8/24", "dev", "eth0")
+        sh("ip", "link", "set", "eth0", "mtu", "1400")
+    sh("ip", "-n", "edge", "link", "set", "eth0", "mtu", "1400")
+    try:
+        index = mesh.interface_index()
+        ctl.answer["endpoint"] = "192.0.2.8:51820"
+        assert join(controller_url=ctl.url, probe_mtu=True).plan.changed
+        assert mtu() == 1340 and mesh.interface_index() == index and mesh.hub_answers()
+        # one that is given counts, and without either the interface has what wg-quick would choose
+        assert join(controller_url=ctl.url, probe_mtu=True, mtu=1300).plan.changed and mtu() == 1300
+        assert join(controller_url=ctl.url).plan.changed and mtu() == 1320 and mesh.interface_index() == index
+    finally:
+        with inside("hub"):
+            sh("ip", "link", "set", "eth0", "mtu", "1500")
+            sh("ip", "-n", "edge", "link", "set", "eth0", "mtu", "1500")
+            sh("ip", "address", "delete", "192.0.2.8/24", "dev", "eth0")
+
+
+def test_the_path_cannot_be_measured(ctl: Controller) -> None:
+    """Nobody answers to an echo: a warning, and wg-quick's own choice."""
+    with inside("hub"):
+        nft("table inet deaf {\n chain in { type filter hook input priority 0; icmp type echo-request drop; }\n}\n")
+    result = join(controller_url=ctl.url, probe_mtu=True)
+    assert any("could not be measured" in words for words in result.warnings) and mtu() == 1420
+    with inside("hub"):
+        sh("nft", "flush", "ruleset")
+
+
+def mtu() -> int:
+    """Of the edge's interface."""
+    return int(sh("ip", "-n", "edge", "-o", "link", "show", "wg0").partition("mtu ")[2].split()[0])
 
 
 def test_the_hub_was_rebuilt(ctl: Controller, hub_key: str) -> None:

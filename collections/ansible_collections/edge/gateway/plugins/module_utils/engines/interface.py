@@ -86,7 +86,7 @@ class Interface:
     def write(self, config: TunnelConfig) -> None:
         """Write the files, then change the tunnel no more than needed."""
         self.host.make_directory(self.config_dir)
-        old = self.text()
+        old, running = self.text(), self.tunnel.read()
         self._settle_key()
         wanted = self.wanted(config)
         if wanted.text is None or wanted.running is None:
@@ -98,7 +98,7 @@ class Interface:
             self.host.write(self.config_file, wanted.text, SECRET_MODE)
         if modes[1] != SECRET_MODE:
             self.host.write(self.key_file, self.private_key() + "\n", SECRET_MODE)
-        self.tunnel.apply(wanted.text, config, wanted.running,
+        self.tunnel.apply(running, wanted.text, config, wanted.running,
                           anew=old is None or wireguard.needs_wg_quick(old) != wireguard.needs_wg_quick(wanted.text))
         if wanted.routing is None:
             self.host.remove(self.routing_file)

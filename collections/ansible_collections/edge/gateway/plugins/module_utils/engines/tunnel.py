@@ -115,14 +115,15 @@ class Tunnel:
         live = {path: (self.host.read(f"/proc/sys/{path}") or b"").decode().strip() for path, _value in routing.switches(text)}
         return Routing(routes, rules, frozenset(live.items()))
 
-    def apply(self, text: str, config: TunnelConfig, wanted: Running, anew: bool) -> None:
+    def apply(self, running: Optional[Running], text: str, config: TunnelConfig, wanted: Running, *, anew: bool) -> None:
         """Make the tunnel what the files say: in place where possible, set up anew where wg-quick has to do it.
 
         Args:
+            running: the tunnel by the files that stood before.
             text: the content of the interface's file.
             anew: whether the file differs in what only wg-quick sets.
         """
-        running, link = self.read(), self.dump()
+        link = self.dump()
         if running is None or link is None or anew or not running.is_up:
             self._start(running is not None)
             running = self.read()

@@ -93,7 +93,8 @@ class MeshEngine(BaseEngine[Membership]):
         way_in = system.way_in(self.host)
         for name, item in after.items():
             if item.controller_url and self.options.asking:
-                self.warnings = controller.warnings(item.controller_url)
+                # looked at again once the controller has answered
+                self.warnings += [words for words in controller.warnings(item.controller_url) if words not in self.warnings]
             if before.get(name) != item:
                 around = join_rules.Surroundings(frozenset(system.addresses(self.host, leave_out=self.name)),
                                                  system.routes(self.host, leave_out=self.name), way_in.client if way_in else None)
