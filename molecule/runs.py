@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -35,22 +36,41 @@ class Run:
         return self.stdout.partition("\nPLAY RECAP")[0]
 
     def count(self, word: str) -> int:
-        """A counter of the recap, for the one host that the lab's edges are."""
-        found = re.search(rf"\b{word}=(\d+)", self.stdout.partition("\nPLAY RECAP")[2])
+        """A counter of the recap, of all hosts together."""
+        found = re.findall(rf"\b{word}=(\d+)", self.stdout.partition("\nPLAY RECAP")[2])
         assert found, self.output
-        return int(found.group(1))
+        return sum(map(int, found))
 
 
 def run(program: str, *arguments: str) -> Run:
-    """Run a program of the virtual environment. Molecule's own settings of Ansible are left out."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
-    environment["ANSIBLE_NOCOLOR"] = "1"
-    command = [str(Path(sys.executable).parent / program), *arguments]
-    start = time.monotonic()
+    """Run a program of the virtual environment."""
+    begun = time.monotonic()
     done = subprocess.run(
-        command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        _command(program, arguments), cwd=TOP, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=LIMIT_SECONDS, check=False,
     )
-    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+
+
+def run_and_kill(seconds: float, program: str, *arguments: str) -> None:
+    """Start a program, and kill it with all that it has started after so many seconds."""
+    running = subprocess.Popen(
+        _command(program, arguments), cwd=TOP, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def _command(program: str, arguments: tuple[str, ...]) -> list[str]:
+    return [str(Path(sys.executable).parent / program), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Without Molecule's own settings of Ansible."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+    return {**kept, "ANSIBLE_NOCOLOR": "1"}
 
 
 def playbook(*arguments: str) -> Run:

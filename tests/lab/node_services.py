@@ -51,11 +51,13 @@ class TcpEcho(socketserver.StreamRequestHandler):
 
 
 class UdpEcho(socketserver.BaseRequestHandler):
-    """Sends every datagram back."""
+    """Sends every datagram back; to "who am I" it tells the sender's address."""
 
     def handle(self) -> None:
         """Serve one datagram."""
         data, server_socket = self.request
+        if data == b"who am I":
+            data = f"you are {self.client_address[0]}".encode()
         server_socket.sendto(data, self.client_address)
 
 
