@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterator, Optional
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.engines import path_mtu
 from ansible_collections.edge.gateway.plugins.module_utils.formats import icmp
+from ansible_collections.edge.gateway.plugins.module_utils.models.path import first_sizes
 from contract import mesh, world
 from contract.mesh import CONF, Controller, join
 from contract.world import inside, nft, sh
@@ -25,6 +26,9 @@ NEAR = {4: "198.51.100.1", 6: "2001:db8:1::1"}
 FAR = {4: "203.0.113.1", 6: "2001:db8:2::1"}
 HUB = {4: "203.0.113.2", 6: "2001:db8:2::2"}
 NAMESPACES = ("edge", "router", "hub")
+ALL_PACKETS = 3               # ETH_P_ALL
+# IP_TRANSPARENT and its sibling: send from addresses of others
+TRANSPARENT = {4: (socket.IPPROTO_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}
 WIDE, NARROW = 1500, 1413
 both_versions = pytest.mark.parametrize("version", [4, 6])
 # what is dropped, by name: at the router that knows of the narrow link, or anywhere on the way
@@ -152,6 +156,15 @@ def test_a_wide_link_and_lost_packets() -> None:
             sh("ip", "-n", name, "link", "set", device, "mtu", "1500")
 
 
+def test_a_first_burst_that_is_lost() -> None:
+    """As a firewall that learns, or a link that wakes up, may do: all are sent once more."""
+    width(NARROW)
+    drops("output", SILENT[4])
+    # those that are too large for the link do not come as far as this rule
+    drops("forward", f"numgen inc mod 1000 < {len([size for size in first_sizes(WIDE) if size <= NARROW])} drop")
+    assert probe() == NARROW
+
+
 def test_a_host_that_answers_a_few_a_second() -> None:
     """It answers the largest that come first: never more than the path is found, and something at all."""
     width(NARROW)
@@ -171,22 +184,41 @@ def test_the_way_past_a_tunnel_that_takes_everything() -> None:
 
 @both_versions
 def test_answers_of_others_do_not_count(version: int) -> None:
-    """Replies from another host, for other identifiers and numbers, and rubbish, in a stream: the path is as narrow as ever."""
+    """Every echo is answered by the router too, each time with one thing wrong, and by rubbish: the path is as narrow as ever."""
     width(NARROW)
     drops("output", SILENT[version])
-    stop = threading.Event()
+    stop, lies = threading.Event(), [0]
     family, protocol = ((socket.AF_INET, socket.IPPROTO_ICMP), (socket.AF_INET6, socket.IPPROTO_ICMPV6))[version == 6]
-    with inside("router"), socket.socket(family, socket.SOCK_RAW, protocol) as liar:
+    with inside("router"), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL_PACKETS)) as ear, \
+            socket.socket(family, socket.SOCK_RAW, protocol) as own, socket.socket(family, socket.SOCK_RAW, protocol) as spoofed:
+        spoofed.setsockopt(*TRANSPARENT[version], 1)
+        ear.bind(("near0", ALL_PACKETS))
+        ear.settimeout(0.05)
+        spoofed.bind((HUB[version], 0))
+
+        def send(liar: socket.socket, identifier: int, number: int, size: int) -> None:
+            request = bytearray(icmp.request(version, identifier & 0xFFFF, number & 0xFFFF, size))
+            # the checksum of IPv4 covers the type as well; IPv6 has its own from the kernel
+            request[0] = icmp.REPLY[version]
+            if version == 4:
+                request[2:4] = bytes(2)
+                request[2:4] = icmp.checksum(bytes(request)).to_bytes(2, "big")
+            liar.sendto(bytes(request), (EDGE[version], 0))
+
         def lie() -> None:
-            while not stop.wait(0.0005):
-                identifier = int.from_bytes(os.urandom(2), "big")
-                for number in range(3):
-                    request = bytearray(icmp.request(version, identifier, number, 1500))
-                    request[0] = icmp.REPLY[version]
-                    liar.sendto(bytes(request), (EDGE[version], 0))
-                # some are of the kind that the router's rule drops
+            while not stop.is_set():
                 with contextlib.suppress(OSError):
-                    liar.sendto(os.urandom(40), (EDGE[version], 0))
+                    packet = ear.recv(65535)
+                    start = icmp.IP_HEADER[version]
+                    if len(packet) < 1000 or packet[0] >> 4 != version or packet[start] != icmp.REQUEST[version]:
+                        continue
+                    _kind, _code, _check, identifier, number = icmp.HEADER.unpack_from(packet, start)
+                    send(own, identifier, number, len(packet))
+                    send(spoofed, identifier + 1, number, len(packet))
+                    send(spoofed, identifier, number + 1000, len(packet))
+                    send(spoofed, identifier, number, len(packet) - 1)
+                    lies[0] += 4
+                    spoofed.sendto(os.urandom(40), (EDGE[version], 0))
 
         thread = threading.Thread(target=lie)
         thread.start()
@@ -195,6 +227,7 @@ def test_answers_of_others_do_not_count(version: int) -> None:
         finally:
             stop.set()
             thread.join()
+    assert lies[0] > 20
 
 
 @pytest.fixture(name="ctl")
