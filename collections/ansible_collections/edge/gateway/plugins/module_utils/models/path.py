@@ -1,31 +1,38 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The path of a tunnel's packets through the internet."""
+"""Sizes of packets: what to try on a path, and what a tunnel over it may carry."""
 
 from __future__ import annotations
 
 from typing import List
 
-# of an inner packet: what IPv6 needs at the least
-SMALLEST = 1280
-# outer IP header, UDP header, and WireGuard's header and tag (https://www.wireguard.com/protocol/)
+# less is no MTU of an interface with IPv6, and more than the option mtu takes is of no use
+SMALLEST_TUNNEL, LARGEST_TUNNEL = 1280, 9000
+# IP header, 8 of UDP, and 32 of WireGuard: 16 in front of the inner packet and 16 behind it
 OVERHEAD = {4: 20 + 8 + 32, 6: 40 + 8 + 32}
+LARGEST_PATH = LARGEST_TUNNEL + OVERHEAD[6]
+SMALLEST_PATH = 1280
+BURST = 16
 
 
 def tunnel_mtu(path: int, family: int) -> int:
-    """The largest inner packet on a path, in bytes.
+    """The largest inner packet whose WireGuard packet still fits into the path.
 
-    WireGuard pads packets to a multiple of 16 bytes, but never beyond the interface's MTU, so nothing has to be rounded.
-
-    Args:
-        path: the largest packet that reaches the peer.
-        family: IP version of the outer packets.
+    WireGuard pads an inner packet to a multiple of 16, but never beyond the interface's MTU: an MTU that is no
+    multiple of 16 itself costs nothing, so none is rounded down.
     """
-    return max(SMALLEST, path - OVERHEAD[family])
+    return min(max(path - OVERHEAD[family], SMALLEST_TUNNEL), LARGEST_TUNNEL)
 
 
-def candidates(low: int, high: int, most: int) -> List[int]:
-    """Sizes from above ``low`` up to ``high``, evenly spread and at the most so many; ``high`` is one of them."""
-    count = min(most, high - low)
-    return sorted({low + (high - low) * number // count for number in range(1, count + 1)}) if count > 0 else []
+def first_sizes(link: int) -> List[int]:
+    """Sizes for the first burst on a path that starts with a link of this MTU, ascending."""
+    smallest = min(SMALLEST_PATH, link)
+    return [smallest, *between(smallest, link, BURST - 1)]
+
+
+def between(low: int, high: int, count: int = BURST) -> List[int]:
+    """At most so many sizes above the low one, evenly spread, the high one among them; none when nothing lies between."""
+    width = max(high - low, 0)
+    steps = min(width, count)
+    return [low + width * step // steps for step in range(1, steps + 1)]
