@@ -23,7 +23,6 @@ from ansible_collections.edge.gateway.plugins.module_utils.models.mesh_state imp
 )
 from unit.samples import one_sentence
 
-
 WELL = MeshState(MEMBER, running=True, handshake_age=12, starts_at_boot=True)
 HUB_WELL = replace(WELL, role=HUB, handshake_age=None, peers=tuple(
     Node(f"node{age}", "10.50.0.3", "", age, 0, 0, connected=age < 180, pending=False) for age in (5, 7, 500)))

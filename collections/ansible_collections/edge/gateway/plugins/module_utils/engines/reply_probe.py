@@ -13,6 +13,7 @@ import struct
 import time
 from typing import Dict, Iterable, Iterator, List, Sequence, Set, Tuple
 
+from ..errors import GatewayError
 from ..formats import icmp
 from ..host import Host
 from ..models.forward import Forward
@@ -27,6 +28,8 @@ AGAIN_AFTER = 0.7
 # IP_PKTINFO, which the socket module does not name before Python 3.14
 PKTINFO = 8
 ANCILLARY_BYTES, PACKET_BYTES = 256, 2048
+# at a time, so that a flood does not keep us longer than we have
+MOST_PACKETS = 200
 
 
 def one_way_nodes(host: Host, state_dir: str, interface: str, forwards: Iterable[Forward]) -> List[str]:
@@ -34,10 +37,13 @@ def one_way_nodes(host: Host, state_dir: str, interface: str, forwards: Iterable
     targets = sorted({item.target_ip for item in forwards if item.source_nat == "none"})[:MOST_TARGETS]
     if not targets:
         return []
-    member = membership_of(host, state_dir, interface)
-    own = _own(host)
+    try:
+        member = membership_of(host, state_dir, interface)
+        own, preferred = _own(host), _default_interfaces(host)
+    except GatewayError:        # the part "mesh" tells of it
+        return []
     mesh = [entry.address for entry in own if entry.interface == interface]
-    clients = client_sources(own, interface, _default_interfaces(host), member.answer.client_networks if member and member.answer else ())
+    clients = client_sources(own, interface, preferred, member.answer.client_networks if member and member.answer else ())
     asked = probes(targets, mesh, clients)
     return one_way(asked, _answered(interface, asked), mesh)
 
@@ -107,13 +113,11 @@ def _send(sockets: Dict[str, socket.socket], waiting: Iterable[Tuple[int, Probe]
 def _received(opened: socket.socket, index: int, identifier: int, payload: bytes) -> Iterator[Tuple[int, str]]:
     """Number and sender of each answer that lies there and came by the interface of this index."""
     family = 6 if opened.family == socket.AF_INET6 else 4
-    while True:
+    for _packet in range(MOST_PACKETS):
         try:
             packet, ancillary, _flags, sender = opened.recvmsg(PACKET_BYTES, ANCILLARY_BYTES)
-        except BlockingIOError:
+        except OSError:         # no more for now, or an error that an earlier packet has met
             return
-        except OSError:         # an error that an earlier packet has met
-            continue
         number = icmp.reply_number(family, packet, identifier, payload)
         if number is not None and index in _indexes(ancillary):
             yield number, str(sender[0]).partition("%")[0]
