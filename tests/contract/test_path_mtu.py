@@ -197,7 +197,7 @@ def test_answers_of_others_do_not_count(version: int) -> None:
         spoofed.bind((HUB[version], 0))
 
         def send(liar: socket.socket, identifier: int, number: int, size: int) -> None:
-            request = bytearray(icmp.request(version, identifier & 0xFFFF, number & 0xFFFF, size))
+            request = bytearray(icmp.request(version, identifier & 0xFFFF, number & 0xFFFF, icmp.filling(version, size)))
             # the checksum of IPv4 covers the type as well; IPv6 has its own from the kernel
             request[0] = icmp.REPLY[version]
             if version == 4:

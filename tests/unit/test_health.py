@@ -5,39 +5,77 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Tuple
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.models import health
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import DEGRADED, FAILED, OK, Part
+from ansible_collections.edge.gateway.plugins.module_utils.models.mesh_state import (
+    HUB,
+    KEYS_OPEN,
+    MEMBER,
+    NONE,
+    NOT_AT_BOOT,
+    Clock,
+    MeshState,
+    Node,
+)
 from unit.samples import one_sentence
 
+WELL = MeshState(MEMBER, running=True, handshake_age=12, starts_at_boot=True)
+HUB_WELL = replace(WELL, role=HUB, handshake_age=None, peers=tuple(
+    Node(f"node{age}", "10.50.0.3", "", age, 0, 0, connected=age < 180, pending=False) for age in (5, 7, 500)))
+BACK = Clock("the clock went back: the last handshake lies 90 s in the future", wrong=True)
 
-@pytest.mark.parametrize(("arguments", "status"), [
-    (("wg0", False, False, None), FAILED),
-    (("wg0", False, True, 5), FAILED),
-    (("wg0", True, False, None), FAILED),
-    (("wg0", True, True, None), FAILED),
-    (("wg0", True, True, 0), OK),
-    (("wg0", True, True, 180), OK),
-    (("wg0", True, True, 181), DEGRADED),
+
+@pytest.mark.parametrize(("state", "status", "shown"), [
+    (MeshState(NONE, running=False), FAILED, "not joined"),
+    (MeshState(NONE, running=True, handshake_age=5), FAILED, "not joined"),
+    (replace(WELL, running=False), FAILED, "wg0 is down"),
+    (replace(WELL, handshake_age=None), FAILED, "never answered"),
+    (replace(WELL, handshake_age=None, drift=("peer x is missing",)), FAILED, "never answered; wg0 is not as it was set up: peer x"),
+    (replace(WELL, handshake_age=None, clock=BACK), FAILED, "never answered; the clock went back"),
+    (replace(WELL, handshake_age=0), OK, "0 s ago"),
+    (replace(WELL, handshake_age=180), OK, "180 s ago"),
+    (replace(WELL, handshake_age=181), DEGRADED, "181 s ago"),
+    (replace(WELL, drift=("the file was edited",)), DEGRADED, "the file was edited"),
+    (replace(WELL, drift=("the file was edited", "route 10.50.0.0/24 is missing", "x")), DEGRADED, "edited (and 2 more)"),
+    (replace(WELL, keys_closed=False, drift=(KEYS_OPEN,)), DEGRADED, "read by others"),
+    (replace(WELL, clock=BACK), DEGRADED, "90 s in the future"),
+    (replace(WELL, clock=Clock("the clock is not synchronized by NTP")), OK, "12 s ago; the clock is not"),
+    (replace(WELL, starts_at_boot=False, drift=(NOT_AT_BOOT,)), DEGRADED, "boot"),
+    (replace(WELL, starts_at_boot=None), OK, "12 s ago"),
+    (HUB_WELL, OK, "2 of 3 nodes connected on wg0"),
+    (replace(HUB_WELL, peers=()), OK, "0 of 0 nodes"),
+    (replace(HUB_WELL, drift=("peer x is not ours",)), DEGRADED, "peer x is not ours"),
+    (replace(HUB_WELL, running=False), FAILED, "wg0 is down"),
 ])
-def test_mesh(arguments: Tuple[Any, ...], status: str) -> None:
-    """Joined, up, and a handshake within the three minutes that WireGuard itself gives a session."""
-    part = health.mesh(*arguments)
+def test_mesh(state: MeshState, status: str, shown: str) -> None:
+    """Joined, up, a handshake within the three minutes that WireGuard itself gives a session, and as a run would leave it."""
+    part = health.mesh("wg0", state)
     assert part.status == status
-    assert "wg0" in one_sentence(part.message)
+    assert shown in one_sentence(part.message)
     assert bool(part.remedy) == (status != OK)
 
 
+def test_a_fact_of_the_mesh_is_told_once() -> None:
+    """Open keys and the boot have sentences of their own, and one remedy does for two troubles."""
+    part = health.mesh("wg0", replace(WELL, drift=("the file was edited", NOT_AT_BOOT, KEYS_OPEN), starts_at_boot=False))
+    assert part.message == "wg0 is not as it was set up: the file was edited; wg0 does not start at boot"
+    assert part.remedy == "run site.yml, it repairs that"
+
+
 @pytest.mark.parametrize(("arguments", "status", "shown"), [
-    ((0, [], [], False), OK, "0"),
-    ((2, [], [], True), OK, "2"),
-    ((2, ["vm-1"], [], True), FAILED, "vm-1"),
-    ((2, ["(IPv4 forwarding)"], [], True), FAILED, "IPv4 forwarding"),
-    ((2, [], ["chain FORWARD of table ip filter drops them; open it"], True), FAILED, "chain FORWARD"),
-    ((2, [], [], False), DEGRADED, "reboot"),
-    ((2, ["vm-1"], [], False), FAILED, "vm-1"),
+    ((0, [], [], [], False), OK, "0"),
+    ((2, [], [], [], True), OK, "2"),
+    ((2, ["vm-1"], [], ["10.50.0.12"], True), FAILED, "vm-1"),
+    ((2, ["(IPv4 forwarding)"], [], [], True), FAILED, "IPv4 forwarding"),
+    ((2, [], ["chain FORWARD of table ip filter drops them; open it"], [], True), FAILED, "chain FORWARD"),
+    ((2, [], [], ["10.50.0.12"], True), DEGRADED, "10.50.0.12 does not send answers to clients back through the mesh"),
+    ((2, [], [], ["10.50.0.12", "fd50::12"], False), DEGRADED, "10.50.0.12 (and 1 more)"),
+    ((2, [], [], [], False), DEGRADED, "reboot"),
+    ((2, ["vm-1"], [], [], False), FAILED, "vm-1"),
 ])
 def test_forwards(arguments: Tuple[Any, ...], status: str, shown: str) -> None:
     """In effect now and after a boot; what is not is named."""

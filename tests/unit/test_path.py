@@ -74,7 +74,7 @@ def test_two_bursts_find_any_size_of_an_ethernet() -> None:
 @pytest.mark.parametrize("size", [28, 29, 1280, 1499, 9000])
 def test_a_request_of_ipv4_has_its_size_and_checksum(size: int) -> None:
     """The checksum over a packet with its own checksum is zero."""
-    packet = icmp.request(4, 0xBEEF, 7, size)
+    packet = icmp.request(4, 0xBEEF, 7, icmp.filling(4, size))
     assert len(packet) == size - 20 and icmp.checksum(packet) == 0 and icmp.HEADER.unpack_from(packet)[3:] == (0xBEEF, 7)
 
 
@@ -85,7 +85,7 @@ def test_a_known_checksum() -> None:
 
 def test_a_request_of_ipv6_leaves_the_checksum_to_the_kernel() -> None:
     """Which alone knows the source address that goes into it."""
-    packet = icmp.request(6, 1, 2, 1280)
+    packet = icmp.request(6, 1, 2, icmp.filling(6, 1280))
     assert len(packet) == 1240 and icmp.HEADER.unpack_from(packet) == (128, 0, 0, 1, 2)
 
 
@@ -93,7 +93,7 @@ def test_a_request_of_ipv6_leaves_the_checksum_to_the_kernel() -> None:
 def test_a_reply_is_read(family: int, front: bytes) -> None:
     """Behind an IP header of any length, or none."""
     body = icmp.HEADER.pack(icmp.REPLY[family], 0, 0xFFFF, 300, 65535) + bytes(100)
-    assert icmp.reply(family, front + body) == (300, 65535, icmp.IP_HEADER[family] + len(body))
+    assert icmp.reply(family, front + body) == (300, 65535, icmp.IP_HEADER[family] + len(body), bytes(100))
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -11,6 +11,12 @@ short_description: Tell whether an edge does its work
 version_added: 0.1.0
 description:
   - Looks at the mesh, the port forwards and the HTTPS routes, and tells for each part whether it works and what to do if not.
+  - The mesh has failed when the host has not joined, its interface is down, or its peer never answered. It is degraded when the last
+    handshake is older than 180 seconds, when something differs from what M(edge.gateway.wg_join) made, when others can read keys, when
+    the clock went back, or when the interface does not start at boot. On a hub, nodes that are away are counted and nothing more.
+  - Nodes of forwards with O(edge.gateway.dnat_forward#module:source_nat=none) are sent an echo request from an address of this host
+    outside the mesh, as a client would send it. The forwards are degraded when a node answers the mesh, but not such a request by way of
+    the mesh. At most 20 nodes are asked, within two seconds.
 author:
   - edge.gateway contributors (@edge-gateway)
 options:
@@ -22,6 +28,8 @@ extends_documentation_fragment:
   - edge.gateway.attributes.info
   - edge.gateway.places.mesh
   - edge.gateway.places.traefik
+seealso:
+  - module: edge.gateway.wg_join_info
 """
 
 EXAMPLES = r"""

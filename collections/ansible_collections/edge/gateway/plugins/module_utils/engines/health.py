@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping
 
 from ..errors import GatewayError
-from ..formats import wireguard
 from ..host import Host
 from ..models import health
 from ..models.health import Part
 from ..models.held_certificate import troubles
-from . import held_certificates, memberships, system
+from . import held_certificates, mesh_state, system
 from .forwards import BOOT_UNIT, ForwardEngine
-from .interface import Interface
+from .reply_probe import one_way_nodes
 from .routes import RouteEngine
 from .traefik_api import TraefikApi
 
@@ -47,11 +46,7 @@ def examine(host: Host, places: Places) -> Dict[str, Part]:
 
 
 def _mesh(host: Host, places: Places) -> Part:
-    joined = memberships.membership_of(host, places.state_dir, places.interface) is not None
-    link = Interface(host, places.interface, places.config_dir, wireguard.JOIN).tunnel.dump()
-    times = [peer.latest_handshake for peer in link.peers if peer.latest_handshake] if link else []
-    age: Optional[int] = max(0, int(time.time()) - max(times)) if times else None
-    return health.mesh(places.interface, joined, link is not None, age)
+    return health.mesh(places.interface, mesh_state.look(host, places.interface, places.config_dir, places.state_dir))
 
 
 def _forwards(host: Host, places: Places) -> Part:
@@ -60,7 +55,8 @@ def _forwards(host: Host, places: Places) -> Part:
         wanted = engine.load()
         missing = not_in_effect(engine.read(), engine.render(wanted)) if wanted else []
         blocked = [str(finding) for finding in engine.neighbours.report(wanted).findings]
-    return health.forwards(len(wanted), missing, blocked, system.unit_state(host, BOOT_UNIT)[0])
+    one_way = [] if missing or blocked else one_way_nodes(host, places.state_dir, places.interface, wanted.values())
+    return health.forwards(len(wanted), missing, blocked, one_way, system.unit_state(host, BOOT_UNIT)[0])
 
 
 def _routes(host: Host, places: Places) -> Part:

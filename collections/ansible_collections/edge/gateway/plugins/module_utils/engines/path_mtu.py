@@ -149,7 +149,7 @@ class _Echoes:
         self.raw.settimeout(left)
         # an interface that takes less, a full buffer, no route: all that is an echo which does not come back
         with contextlib.suppress(OSError):
-            self.raw.sendto(icmp.request(self.family, self.identifier, number, size), self.target)
+            self.raw.sendto(icmp.request(self.family, self.identifier, number, icmp.filling(self.family, size)), self.target)
 
     def _hear(self, packet: bytes, sender: Tuple[Any, ...]) -> None:
         """Count an answer, if this is one to us: a raw socket hears everybody's."""

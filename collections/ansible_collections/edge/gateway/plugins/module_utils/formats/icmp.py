@@ -24,11 +24,16 @@ class Reply(NamedTuple):
     identifier: int
     number: int
     size: int
+    data: bytes
 
 
-def request(family: int, identifier: int, number: int, size: int) -> bytes:
-    """An echo request that makes an IP packet of this size; the checksum of IPv6 is the kernel's work."""
-    data = bytes(size - IP_HEADER[family] - HEADER.size)
+def filling(family: int, size: int) -> bytes:
+    """Data with which an echo request makes an IP packet of this size."""
+    return bytes(size - IP_HEADER[family] - HEADER.size)
+
+
+def request(family: int, identifier: int, number: int, data: bytes) -> bytes:
+    """An echo request; the checksum of IPv6 is the kernel's work, since it covers addresses that only the kernel knows."""
     check = checksum(HEADER.pack(REQUEST[family], 0, 0, identifier, number) + data) if family == 4 else 0
     return HEADER.pack(REQUEST[family], 0, check, identifier, number) + data
 
@@ -41,7 +46,13 @@ def reply(family: int, packet: bytes) -> Optional[Reply]:
     kind, code, _check, identifier, number = HEADER.unpack_from(packet, start)
     if (kind, code) != (REPLY[family], 0):
         return None
-    return Reply(identifier, number, IP_HEADER[family] + len(packet) - start)
+    return Reply(identifier, number, IP_HEADER[family] + len(packet) - start, packet[start + HEADER.size:])
+
+
+def reply_number(family: int, packet: bytes, identifier: int, data: bytes) -> Optional[int]:
+    """The number of the request of ours that a packet answers, None when it answers none."""
+    heard = reply(family, packet)
+    return heard.number if heard and (heard.identifier, heard.data) == (identifier, data) else None
 
 
 def checksum(data: bytes) -> int:

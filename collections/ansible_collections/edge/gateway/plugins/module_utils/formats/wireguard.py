@@ -104,6 +104,11 @@ def peer_endpoint(text: str) -> Optional[str]:
     return next((value for name, value in _settings(text) if name == "Endpoint"), None)
 
 
+def preshared_keys(text: str) -> List[str]:
+    """The keys shared with peers that a file of ours holds."""
+    return [value for name, value in _settings(text) if name == "PresharedKey"]
+
+
 def _settings(text: str) -> List[Tuple[str, str]]:
     pairs = (line.partition(" = ") for line in text.splitlines())
     return [(name, value) for name, equals, value in pairs if equals]

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
+
+from .mesh_state import HANDSHAKE_SECONDS, HUB, KEYS_OPEN, MEMBER, NONE, NOT_AT_BOOT, MeshState
 
 OK, DEGRADED, FAILED = "ok", "degraded", "failed"
 ORDER = [OK, DEGRADED, FAILED]
-# WireGuard makes a new handshake every two minutes while there is traffic, and gives one up after three
-HANDSHAKE_SECONDS = 180
 RENEWAL = "see journalctl -u traefik for the resolver's orders, or give new files if the certificate was supplied"
 
 
@@ -33,32 +33,59 @@ def overall(parts: Dict[str, Part]) -> str:
     return max((part.status for part in parts.values()), key=ORDER.index, default=OK)
 
 
-def mesh(interface: str, joined: bool, running: bool, handshake_age: Optional[int]) -> Part:
-    """The tunnel.
-
-    Args:
-        handshake_age: seconds since the last handshake with the peer, None when there was none.
-    """
-    if not joined:
+def mesh(interface: str, state: MeshState) -> Part:
+    """The tunnel of a member, or the interface of a hub."""
+    if state.role == NONE:
         return Part(FAILED, f"this host has not joined a mesh on {interface}", "run join.yml or the role wireguard")
-    if not running:
+    if not state.running:
         return Part(FAILED, f"interface {interface} is down", f"see journalctl -u wg-quick@{interface}, then run site.yml")
-    if handshake_age is None:
-        return Part(FAILED, f"{interface} is up, but its peer never answered",
-                    "check that the hub knows this host's public key and that its UDP port is reachable")
-    if handshake_age > HANDSHAKE_SECONDS:
-        return Part(DEGRADED, f"last handshake on {interface} {handshake_age} s ago",
-                    "check that the hub is up and its UDP port is reachable")
-    return Part(OK, f"last handshake on {interface} {handshake_age} s ago")
+    found = _mesh_troubles(interface, state)
+    age = state.handshake_age
+    if state.role == MEMBER and age is None:
+        found.insert(0, (f"{interface} is up, but its peer never answered",
+                         "check that the hub knows this host's public key and that its UDP port is reachable"))
+        return _joined(FAILED, found)
+    if state.role == MEMBER and age is not None and age > HANDSHAKE_SECONDS:
+        found.append((f"last handshake on {interface} {age} s ago",
+                      "check that the hub is up and its UDP port is reachable"))
+    if found:
+        return _joined(DEGRADED, found)
+    connected = sum(node.connected for node in state.peers)
+    well = f"{connected} of {len(state.peers)} nodes connected on {interface}" if state.role == HUB else (
+        f"last handshake on {interface} {age} s ago")
+    return Part(OK, well if state.clock.words == "ok" else f"{well}; {state.clock.words}")
 
 
-def forwards(wanted: int, missing: List[str], blocked: List[str], at_boot: bool) -> Part:
+def _mesh_troubles(interface: str, state: MeshState) -> List[Tuple[str, str]]:
+    """What is wrong with a tunnel that runs, each with its remedy; what is likely to cause the rest comes first."""
+    found = []
+    if state.clock.wrong:
+        found.append((state.clock.words, "set this host's clock right, and keep it so with NTP"))
+    if not state.keys_closed:
+        found.append((f"the keys of {interface} can be read by others",
+                      "run site.yml, which closes the files, and change the key with rotate_keys.yml if others use this host"))
+    drift = [sentence for sentence in state.drift if sentence not in (KEYS_OPEN, NOT_AT_BOOT)]
+    if drift:
+        more = f" (and {len(drift) - 1} more)" if len(drift) > 1 else ""
+        found.append((f"{interface} is not as it was set up: {drift[0]}{more}", "run site.yml, it repairs that"))
+    if state.starts_at_boot is False:
+        found.append((f"{interface} does not start at boot", "run site.yml, it repairs that"))
+    return found
+
+
+def _joined(status: str, found: List[Tuple[str, str]]) -> Part:
+    """One part for several troubles; a remedy that serves two of them is told once."""
+    return Part(status, "; ".join(message for message, _remedy in found), "; ".join(dict.fromkeys(remedy for _message, remedy in found)))
+
+
+def forwards(wanted: int, missing: List[str], blocked: List[str], one_way: List[str], at_boot: bool) -> Part:
     """The port forwards.
 
     Args:
         wanted: how many were asked for.
         missing: ids, and parts in parentheses, that are not in effect.
         blocked: sentences about chains of other firewalls that drop forwards.
+        one_way: nodes that were asked with a client's address, and did not answer through the mesh.
         at_boot: whether the unit that loads them at boot is enabled.
     """
     if missing:
@@ -66,6 +93,10 @@ def forwards(wanted: int, missing: List[str], blocked: List[str], at_boot: bool)
     if blocked:
         message, _semicolon, remedy = blocked[0].partition("; ")
         return Part(FAILED, message, remedy)
+    if one_way:
+        others = f" (and {len(one_way) - 1} more)" if len(one_way) > 1 else ""
+        return Part(DEGRADED, f"{one_way[0]}{others} does not send answers to clients back through the mesh",
+                    "set edge_gateway_client_networks for that node (or name the forward's source_nat masquerade), then run site.yml")
     if wanted and not at_boot:
         return Part(DEGRADED, f"{wanted} in effect, but a reboot loses them", "apply the role firewall")
     return Part(OK, f"{wanted} in effect")
