@@ -49,6 +49,18 @@ def processes_watched(*hosts: Host) -> Iterator[None]:
         host.check_output("touch /run/sampler.stop; until test -e /run/sampler.out; do sleep 0.1; done")
 
 
+def where_shown(secrets: list[str]) -> str:
+    """The command that tells where a host shows one of them: command lines, journal, files that everybody can read."""
+    lines = "\n".join(secrets)
+    return f"""umask 077; cat >/run/secrets <<'END'
+{lines}
+END
+grep -qaF -f /run/secrets /run/sampler.out && echo a command line
+journalctl --no-pager | grep -qaF -f /run/secrets && echo the journal
+find / -xdev -type f -perm -004 -newer /etc/os-release -not -path '/proc/*' -print0 | xargs -0 -r grep -laF -f /run/secrets
+rm /run/secrets"""
+
+
 def test_a_run_for_one_host_leaves_the_others(hub: Host, node: Host) -> None:
     """Another edge is registered, a node is down, and the run is for edge1 alone: no peer goes."""
     assert call("hub", "wg_peer", {"node_id": "edge2", "node_pubkey": STRANGER})["changed"]
@@ -77,21 +89,16 @@ def test_keys_are_rotated(hub: Host, edge: Host, node: Host, client: Host) -> No
     eventually(client, "printf hello | socat -t 1 - TCP:10.89.50.11:22001,connect-timeout=2", "echo from node1")
     secrets = [SECRET, *old, *new, private_key(hub), shared_key(edge), shared_key(node)]
     assert all(len(secret) >= 28 for secret in secrets) and len(set(secrets)) == len(secrets)
-    for secret in secrets:
-        assert secret not in rotated.output
-        for host in (hub, edge, node):
-            assert not host.run(f"grep -qaF -e '{secret}' /run/sampler.out").succeeded
-            assert not host.run(f"journalctl --no-pager | grep -qF -e '{secret}'").succeeded
-            readable = host.run(f"find / -xdev -path /proc -prune -o -type f -perm -004 -newer /etc/hostname -print0 | "
-                                f"xargs -0 grep -laF -e '{secret}'").stdout
-            assert not readable
+    assert not [secret for secret in secrets if secret in rotated.output]
+    for host in (hub, edge, node):
+        assert host.check_output(where_shown(secrets)) == ""
     nothing = playbook("site.yml")
     assert nothing.returncode == 0 and nothing.count("changed") == 0, nothing.output
 
 
 def test_a_killed_rotation_is_healed(hub: Host, edge: Host, node: Host, client: Host) -> None:
     """Wherever it stopped, site.yml brings one key and a tunnel."""
-    for seconds in (4.0, 6.0):
+    for seconds in (5.0,):
         run_and_kill(seconds, "ansible-playbook", *INVENTORY, "playbooks/rotate_keys.yml")
         healed = playbook("site.yml")
         assert healed.returncode == 0, healed.output
@@ -103,7 +110,9 @@ def test_a_killed_rotation_is_healed(hub: Host, edge: Host, node: Host, client: 
 def test_the_hub_moves(hub: Host, edge: Host) -> None:
     """Its old address is gone, and its name leads to a new one: the unit finds it, without Ansible."""
     hub.check_output("ip address add 10.89.50.3/24 dev wan")
-    edge.check_output("sed 's/10.89.50.2 hub/10.89.50.3 hub/' /etc/hosts >/run/hosts && cat /run/hosts >/etc/hosts")
+    # the reboot has made the container's file anew; nothing has missed the name since
+    assert not edge.file("/etc/hosts").contains("hub.lab.test")
+    edge.check_output("echo 10.89.50.3 hub.lab.test >>/etc/hosts")
     edge.check_output("ip route add unreachable 10.89.50.2")
     try:
         edge.check_output("systemctl restart wg-quick@wg0")
