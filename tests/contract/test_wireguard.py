@@ -10,7 +10,14 @@ import stat
 from typing import Any, Dict, Iterator
 
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.errors import ControllerError, GatewayError, InvalidInput, StateRefused
+from ansible_collections.edge.gateway.plugins.module_utils.engines import wireguard
+from ansible_collections.edge.gateway.plugins.module_utils.errors import (
+    ControllerError,
+    GatewayError,
+    InvalidInput,
+    StateRefused,
+    VerifyFailed,
+)
 from contract import mesh
 from contract.mesh import CONF, HUB, KEY, NODE_IP, TOKEN, Controller, join, snapshot, walk
 from contract.world import STATE_DIR, WIREGUARD_DIR, inside, sh
@@ -216,3 +223,43 @@ def test_a_first_join_without_a_controller_fails(ctl: Controller) -> None:
     key = secrets()
     ctl.down = False
     assert join(controller_url=ctl.url).plan.changed and secrets() == key
+
+
+def test_a_key_is_rotated_by_the_controller(ctl: Controller) -> None:
+    """It learns the next key by another join; the address, the interface and the tunnel stay."""
+    walk(controller_url=ctl.url)
+    old, index = secrets(), mesh.interface_index()
+    assert join(True, controller_url=ctl.url, rotate_key=True).plan.changed and secrets() == old
+    assert join(controller_url=ctl.url, rotate_key=True).plan.changed
+    assert secrets() != old and mesh.interface_index() == index and mesh.hub_answers()
+    assert [path.name for path in sorted(WIREGUARD_DIR.iterdir())] == ["wg0.conf", "wg0.key"]
+    assert not join(controller_url=ctl.url).plan.changed
+
+
+def test_a_rotation_that_the_hub_does_not_follow_is_taken_back(ctl: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller says yes, but its hub does not answer to the new key: the old one returns, and the controller is told so."""
+    monkeypatch.setattr(wireguard, "HANDSHAKE_SECONDS", 1.0)
+    walk(controller_url=ctl.url)
+    before, public = snapshot()[0], sh("wg", "pubkey", stdin=secrets()).strip()
+    assert ctl.server is not None
+    follow = ctl.server.react
+    ctl.server.react = lambda handler, _number: handler.reply(200, {}, json.dumps(ctl.answer).encode())
+    try:
+        with pytest.raises(VerifyFailed):
+            join(controller_url=ctl.url, rotate_key=True)
+    finally:
+        ctl.server.react = follow
+    assert {name: found[0] for name, found in snapshot()[0].items()} == {name: found[0] for name, found in before.items()}
+    assert json.loads(ctl.server.seen[-1][3])["node_pubkey"] == public and mesh.hub_answers()
+
+
+def test_a_rotation_without_the_controller_fails(ctl: Controller) -> None:
+    """Nothing has changed; the next key waits, or goes with the next plain run."""
+    walk(controller_url=ctl.url)
+    old = secrets()
+    ctl.down = True
+    with pytest.raises(ControllerError):
+        join(controller_url=ctl.url, rotate_key=True)
+    ctl.down = False
+    assert secrets() == old and mesh.hub_answers()
+    assert join(controller_url=ctl.url).plan.changed and not (WIREGUARD_DIR / "wg0.key.next").exists() and secrets() == old
