@@ -12,7 +12,7 @@ import pytest
 from runs import Run, run
 from testinfra.host import Host
 
-INVENTORY = ("--inventory", "inventory/lab.yml", "--inventory", "molecule/hub/inventory.yml")
+INVENTORY = ("--inventory", "inventory/lab.yml", "--inventory", "inventory/lab-hub.yml")
 EDGE, CLIENT, NODE = "10.89.50.11", "10.89.50.21", "10.50.0.12"
 
 

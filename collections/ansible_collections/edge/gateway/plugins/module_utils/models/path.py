@@ -17,12 +17,12 @@ BURST = 16
 
 
 def tunnel_mtu(path: int, family: int) -> int:
-    """The largest inner packet whose WireGuard packet still fits into the path.
+    """The largest inner packet whose WireGuard packet still fits into the path, in both directions.
 
-    WireGuard pads an inner packet to a multiple of 16, but never beyond the interface's MTU: an MTU that is no
-    multiple of 16 itself costs nothing, so none is rounded down.
+    WireGuard pads an inner packet to a multiple of 16, but not beyond the sender's own MTU. The peer's may be larger, and then a
+    packet that just fits ours would be padded beyond the path: so the MTU is a multiple of 16 itself.
     """
-    return min(max(path - OVERHEAD[family], SMALLEST_TUNNEL), LARGEST_TUNNEL)
+    return min(max((path - OVERHEAD[family]) // 16 * 16, SMALLEST_TUNNEL), LARGEST_TUNNEL)
 
 
 def first_sizes(link: int) -> List[int]:
