@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: disable-error-code="import-untyped"
 """Ansible's commands as a user types them: from the top of the repository, with its ansible.cfg."""
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+from testinfra.host import Host
 
 TOP = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 180
@@ -76,3 +80,15 @@ def _environment() -> dict[str, str]:
 def playbook(*arguments: str) -> Run:
     """Run ansible-playbook."""
     return run("ansible-playbook", *arguments)
+
+
+def eventually(host: Host, command: str, expected: str, seconds: float = 30) -> str:
+    """Repeat a command until its output contains the text: after a reboot a tunnel takes a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = host.run(command)
+        if expected in result.stdout:
+            return str(result.stdout)
+        if time.monotonic() > deadline:
+            pytest.fail(f"{expected!r} did not appear within {seconds} s: {result.stdout}{result.stderr}")
+        time.sleep(0.5)

@@ -13,6 +13,7 @@ import pytest
 from contract import edge_traefik, hub_mesh, iptables_host, mesh, refusals, route_refusals, world
 from contract.edge_traefik import DYNAMIC, Backend, Traefik
 from contract.forwarding import IPV6_FORWARDING, SYSCTL_DIR, invoke
+from contract.mesh import Controller
 
 OWN_MOUNTS = ("/etc/wireguard", "/etc/edge-gateway", "/etc/traefik", "/var/lib/edge-gateway", "/run")
 
@@ -38,6 +39,15 @@ def running_hub() -> Iterator[str]:
     """The mesh's hub, for all tests that join; its public key."""
     yield mesh.add_hub()
     world.remove_namespaces("hub", "edge")
+
+
+@pytest.fixture(name="ctl")
+def running_controller(hub_key: str) -> Iterator[Controller]:
+    """A controller, and an edge that has not joined."""
+    mesh.remove_edge()
+    with mesh.controller(hub_key) as found:
+        yield found
+    mesh.remove_edge()
 
 
 @pytest.fixture(name="mesh_hosts", scope="module")

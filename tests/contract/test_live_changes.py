@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
 import pytest
 from contract import hub_mesh, mesh
@@ -20,15 +20,6 @@ SECRET = "EJFXaW5bUHRLAe3lG0WJCBSlUzf9vbTLRWxGgLaOwWQ="
 ECHOES_COUNTED = "table inet count {\n chain in { type filter hook input priority 0; icmp type echo-request counter; }\n}\n"
 # seconds for which nothing may arrive; a lost packet alone costs TCP 0.2
 LONGEST_GAP = 1.0
-
-
-@pytest.fixture(name="ctl")
-def running_controller(hub_key: str) -> Iterator[Controller]:
-    """A controller, and an edge that has not joined."""
-    mesh.remove_edge()
-    with mesh.controller(hub_key) as found:
-        yield found
-    mesh.remove_edge()
 
 
 def test_changes_of_a_member(ctl: Controller) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import Any, Dict, Iterator
+from typing import Any, Dict
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.engines import wireguard
@@ -23,15 +23,6 @@ from contract.mesh import CONF, HUB, KEY, NODE_IP, TOKEN, Controller, join, snap
 from contract.world import STATE_DIR, WIREGUARD_DIR, inside, sh
 
 OTHER_KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
-
-
-@pytest.fixture(name="ctl")
-def running_controller(hub_key: str) -> Iterator[Controller]:
-    """A controller, and an edge that has not joined."""
-    mesh.remove_edge()
-    with mesh.controller(hub_key) as found:
-        yield found
-    mesh.remove_edge()
 
 
 def secrets() -> str:

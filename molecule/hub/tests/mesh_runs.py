@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
-import pytest
 from runs import Run, run
 from testinfra.host import Host
 
@@ -27,18 +25,6 @@ def call(host: str, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
     assert " => " in done.stdout, done.output
     result: dict[str, Any] = json.loads(done.stdout.partition(" => ")[2])
     return result
-
-
-def eventually(host: Host, command: str, expected: str, seconds: float = 30) -> str:
-    """Repeat a command until its output contains the text: a tunnel takes a moment after a reboot."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = host.run(command)
-        if expected in result.stdout:
-            return str(result.stdout)
-        if time.monotonic() > deadline:
-            pytest.fail(f"{expected!r} did not appear within {seconds} s: {result.stdout}{result.stderr}")
-        time.sleep(0.5)
 
 
 def hub_peers(hub: Host) -> dict[str, set[str]]:

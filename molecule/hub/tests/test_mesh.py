@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mesh_runs import CLIENT, EDGE, NODE, eventually, hub_peers
+from mesh_runs import CLIENT, EDGE, NODE, hub_peers
+from runs import eventually
 from testinfra.host import Host
 
 

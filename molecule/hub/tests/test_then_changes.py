@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mesh_runs import INVENTORY, call, eventually, hub_peers, playbook
-from runs import run_and_kill
+from mesh_runs import INVENTORY, call, hub_peers, playbook
+from runs import eventually, run_and_kill
 from testinfra.host import Host
 
 SECRET = "lab-secret-of-the-whole-mesh"

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from runs import eventually
 from testinfra.host import Host
 
 EDGE = "10.89.50.11"
@@ -27,18 +26,6 @@ FILES = [
     ("/etc/traefik/dynamic/demo.yml", 0o640, "root", "traefik"),
 ]
 SERVICES = ["edge-gateway-forwards.service", "traefik.service", "wg-quick@wg0.service"]
-
-
-def eventually(host: Host, command: str, expected: str, seconds: float = 20) -> str:
-    """Repeat a command until its output contains the text: after a reboot things take a moment."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = host.run(command)
-        if expected in result.stdout:
-            return str(result.stdout)
-        if time.monotonic() > deadline:
-            pytest.fail(f"{expected!r} did not appear within {seconds} s: {result.stdout}{result.stderr}")
-        time.sleep(0.5)
 
 
 def test_https_route_reaches_the_node(client: Host) -> None:
