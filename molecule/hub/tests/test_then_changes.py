@@ -76,6 +76,17 @@ def test_a_run_for_one_host_leaves_the_others(hub: Host, node: Host) -> None:
     assert call("hub", "wg_peer", {"node_id": "edge2", "state": "absent"})["removed"] == ["edge2"]
 
 
+def test_an_edge_goes_on_while_the_hub_is_away(edge: Host) -> None:
+    """Ansible does not reach it: the tunnel stays as it is, everything else of the edge is looked at; a key is not changed."""
+    away = ("--inventory", "hub-away,", "--limit", "edge1", "-e", "edge_gateway_hub=hub-away")
+    key = private_key(edge)
+    assert playbook("playbooks/rotate_keys.yml", *away).returncode == 2 and private_key(edge) == key
+    alone = playbook("site.yml", *away)
+    # the next key that nobody waits for has gone again
+    assert alone.returncode == 0 and alone.count("changed") == 1 and "UNREACHABLE" in alone.output, alone.output
+    assert "Apply the routes" in alone.output and private_key(edge) == key
+
+
 def test_keys_are_rotated(hub: Host, edge: Host, node: Host, client: Host) -> None:
     """Every host gets another one, no secret is shown on the way, and the tunnels are up."""
     old = [private_key(host) for host in (edge, node)]

@@ -86,21 +86,19 @@ class Interface:
     def write(self, config: TunnelConfig) -> None:
         """Write the files, then change the tunnel no more than needed."""
         self.host.make_directory(self.config_dir)
-        old, running = self.text(), self.tunnel.read()
+        old, running, modes = self.text(), self.tunnel.read(), self._modes()
         self._settle_key()
-        wanted = self.wanted(config)
-        if wanted.text is None or wanted.running is None:
-            return
-        modes = self._modes()
-        if wanted.routing is not None and wanted.routing != self._text_of(self.routing_file):
-            self.host.write(self.routing_file, wanted.routing, SECRET_MODE)
-        if wanted.text != old or modes[0] != SECRET_MODE:
-            self.host.write(self.config_file, wanted.text, SECRET_MODE)
+        key, script = self.private_key(), self._routing_text(config)
+        text = wireguard.render(self.author, config, key, self.routing_file)
+        if script is not None and script != self._text_of(self.routing_file):
+            self.host.write(self.routing_file, script, SECRET_MODE)
+        if text != old or modes[0] != SECRET_MODE:
+            self.host.write(self.config_file, text, SECRET_MODE)
         if modes[1] != SECRET_MODE:
-            self.host.write(self.key_file, self.private_key() + "\n", SECRET_MODE)
-        self.tunnel.apply(running, wanted.text, config, wanted.running,
-                          anew=old is None or wireguard.needs_wg_quick(old) != wireguard.needs_wg_quick(wanted.text))
-        if wanted.routing is None:
+            self.host.write(self.key_file, key + "\n", SECRET_MODE)
+        self.tunnel.apply(running, text, config, self.tunnel.wanted(config, self.public_key(key)),
+                          anew=old is None or wireguard.needs_wg_quick(old) != wireguard.needs_wg_quick(text))
+        if script is None:
             self.host.remove(self.routing_file)
 
     def remove(self) -> None:

@@ -110,7 +110,11 @@ class MeshEngine(BaseEngine[Membership]):
         self.host.need("wg-quick", "wireguard-tools")
         self.host.need("ip", "iproute2")
         for item in after.values():
-            if item.controller_url is None and item.settled and self.options.rotate_key and not self.interface.next_public_key():
+            if item.controller_url is not None:
+                continue
+            if item.answer is None:
+                raise InvalidInput("join_answer", MISSING, "is empty; register this host at the hub with wg_peer, and give its answer")
+            if self.options.rotate_key and not self.interface.next_public_key():
                 raise InvalidInput("rotate_key", True, "needs a next key that the hub knows already; make one with wg_key and register it "
                                                        "with wg_peer, or use the playbook rotate_keys.yml")
 
