@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mesh_runs import CLIENT, EDGE, NODE, hub_peers
+from mesh_runs import CLIENT, EDGE, NODE, hub_peers, playbook
 from runs import eventually
 from testinfra.host import Host
 
@@ -36,6 +36,12 @@ def test_the_hub_knows_both_and_nobody_else(hub: Host, edge: Host, node: Host) -
     """Each with its addresses; clients come in by the edge alone."""
     edge_key, node_key = (host.check_output("wg show wg0 public-key") for host in (edge, node))
     assert hub_peers(hub) == {edge_key: {"10.50.0.2/32", "fd50::3/128", "0.0.0.0/0", "::/0"}, node_key: {"10.50.0.12/32", "fd50::2/128"}}
+
+
+def test_the_edge_is_healthy() -> None:
+    """The way back of clients too, which is tried."""
+    health = playbook("playbooks/health.yml")
+    assert health.returncode == 0 and "edge1 is ok" in health.stdout and "2 in effect" in health.stdout, health.output
 
 
 @pytest.mark.parametrize("name", ["hub", "edge", "node"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 import time
 from dataclasses import replace
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple, cast
 
 from ..errors import GatewayError
 from ..formats import wireguard
@@ -58,9 +58,8 @@ def _member_drift(engine: MeshEngine, member: Optional[Membership], config_dir: 
         # what a task gives, and nobody keeps but the interface's file
         shared = _shared_key(engine, member.preshared)
         engine = MeshEngine(engine.host, engine.name, config_dir, engine.data_dir, JoinOptions(preshared_key=shared))
-        live, wanted = engine.read().get(engine.name), engine.render(engine.load())[engine.name]
-        assert isinstance(wanted, Standing) and (live is None or isinstance(live, Standing))
-        return drift(live, wanted, "clients", {}), live
+        live = cast(Optional[Standing], engine.read().get(engine.name))
+        return drift(live, cast(Standing, engine.render(engine.load())[engine.name]), "clients", {}), live
     except GatewayError as problem:
         return [problem.message], None
 
@@ -105,8 +104,7 @@ def _hub_drift(engine: HubEngine) -> Found:
         live, wanted = engine.read(), engine.render(items)
     except GatewayError as problem:
         return [problem.message], None
-    standing, asked = live.get(INTERFACE_PART), wanted[INTERFACE_PART]
-    assert isinstance(asked, Standing) and (standing is None or isinstance(standing, Standing))
+    standing, asked = cast(Optional[Standing], live.get(INTERFACE_PART)), cast(Standing, wanted[INTERFACE_PART])
     names = {key: f"{name}{suffix}" for name, item in items.items()
              for key, suffix in ((item.public_key, ""), (item.next_public_key, " (next key)")) if key}
     found = drift(_with_peers(standing, live), _with_peers(asked, wanted) or asked, "the mesh", names)
