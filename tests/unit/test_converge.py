@@ -29,7 +29,8 @@ class MemoryEngine:
         self.breaks = False
 
     def wait(self) -> None:
-        """Nobody has to do anything first."""
+        """What others must do first, for which they may need the lock."""
+        self.calls.append("wait")
 
     def lock(self) -> ContextManager[None]:
         self.calls.append("lock")
@@ -153,7 +154,15 @@ def test_a_missing_tool_stops_before_anything_is_touched() -> None:
     engine.missing_tool = True
     with pytest.raises(MissingTool):
         converge(engine, adding("a", "new"), dry_run=False)
-    assert engine.stored == {} and engine.calls == ["lock", "check", "ready"]
+    assert engine.stored == {} and engine.calls == ["wait", "lock", "check", "ready"]
+
+
+def test_only_a_real_run_waits_for_others() -> None:
+    """And without the lock, which they may need."""
+    predicting, acting = MemoryEngine({}, {}), MemoryEngine({}, {})
+    converge(predicting, adding("a", "new"), dry_run=True)
+    converge(acting, adding("a", "new"), dry_run=False)
+    assert "wait" not in predicting.calls and acting.calls[:2] == ["wait", "lock"]
 
 
 def test_what_only_outsiders_can_tell_is_not_in_the_diff_of_a_new_object() -> None:
