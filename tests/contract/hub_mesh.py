@@ -146,6 +146,15 @@ def answers(member: Member, address: str) -> bool:
         return "1 received" in sh("ping", "-c1", "-W2", address, check=False)
 
 
+def call_again(member: Member) -> None:
+    """A new handshake at once: a hub that has forgotten a node's session is otherwise noticed after a quarter of a minute."""
+    config = str(member.config_dir / f"{member.interface}.conf")
+    with inside(member.name):
+        for peer in peers(member):
+            sh("wg", "set", member.interface, "peer", peer, "remove")
+        sh("wg", "syncconf", member.interface, "/dev/stdin", stdin=sh("wg-quick", "strip", config))
+
+
 def index(member: Member) -> int:
     """Number of the interface: the same as long as it lives."""
     shown = sh("ip", "-n", member.name, "-json", "link", "show", "dev", member.interface, check=False)
