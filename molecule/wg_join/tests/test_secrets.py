@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from runs import Run, playbook
+from showing import processes_watched, where_shown
 from testinfra.host import Host
 
 TOKEN = "lab-join-token"
@@ -14,14 +15,15 @@ TALKATIVE = ("-vvv", "--diff")
 
 
 @pytest.fixture(scope="module")
-def runs() -> dict[str, Run]:
-    """Leave and join again, by the playbook."""
-    return {
-        "left": playbook(JOIN, *TALKATIVE, "-e", "state=left"),
-        "predicted": playbook(JOIN, *TALKATIVE, "--check"),
-        "joined": playbook(JOIN, *TALKATIVE),
-        "refused": playbook(JOIN, *TALKATIVE, "-e", "join_token=not-the-token"),
-    }
+def runs(edge: Host) -> dict[str, Run]:
+    """Leave and join again, by the playbook, while every process of the edge is watched."""
+    with processes_watched(edge):
+        return {
+            "left": playbook(JOIN, *TALKATIVE, "-e", "state=left"),
+            "predicted": playbook(JOIN, *TALKATIVE, "--check"),
+            "joined": playbook(JOIN, *TALKATIVE),
+            "refused": playbook(JOIN, *TALKATIVE, "-e", "join_token=not-the-token"),
+        }
 
 
 @pytest.mark.parametrize(("name", "returncode"), [("left", 0), ("predicted", 0), ("joined", 0), ("refused", 2)])
@@ -39,6 +41,13 @@ def test_no_secret_is_shown(runs: dict[str, Run], edge: Host, name: str) -> None
     assert "join_token: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in runs["joined"].output
     for secret in (TOKEN, "not-the-token", key):
         assert secret not in runs[name].output
+
+
+def test_no_secret_is_shown_by_the_host(runs: dict[str, Run], edge: Host) -> None:
+    """Neither to those who list processes, nor in the journal, nor in a file that others can read."""
+    assert runs["joined"].returncode == 0
+    assert edge.run("grep -qaF 'wg syncconf' /run/sampler.out || grep -qaF wg-quick /run/sampler.out").succeeded
+    assert edge.check_output(where_shown([TOKEN, "not-the-token", edge.check_output("cat /etc/wireguard/wg0.key")])) == ""
 
 
 def test_only_root_can_read_the_key(edge: Host) -> None:
