@@ -162,6 +162,26 @@ def test_settings_change_in_place() -> None:
     assert hub_mesh.index(HUB) == index and allowed() == {KEYS[0]: "10.50.0.2/32,fd50::2/128"}
 
 
+def test_the_node_that_ansible_comes_from_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control node that is part of the mesh does not cut itself off; another one may go."""
+    register(node_id="a", node_pubkey=KEYS[0])
+    register(node_id="b", node_pubkey=KEYS[1])
+    monkeypatch.setenv("SSH_CONNECTION", "10.50.0.2 40000 10.50.0.1 22")
+    with pytest.raises(InvalidInput) as caught:
+        register(node_id="a", state="absent")
+    assert "10.50.0.2" in caught.value.message and len(allowed()) == 2
+    assert register(node_id="b", state="absent").plan.removed == ["b"]
+
+
+def test_a_pool_that_is_the_hosts_own_network() -> None:
+    """Refused before anything is set up: the host would be cut off."""
+    for dry in (True, False):
+        with pytest.raises(InvalidInput) as caught:
+            register(dry, peers=[], hub={**SETTINGS, "pools": ["192.0.2.0/24"]})
+        assert "192.0.2.0/24" in caught.value.message
+    assert hub_mesh.index(HUB) == 0
+
+
 def test_somebody_elses_file_is_refused() -> None:
     """A hub set up by hand is not taken over."""
     HUB.config_dir.mkdir(parents=True)

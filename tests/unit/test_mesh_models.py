@@ -140,6 +140,16 @@ def test_what_cannot_stand_together(name: str) -> None:
     hub().check(there, key(9))
 
 
+@pytest.mark.parametrize(("networks", "routes", "way_in"), [
+    (["10.50.0.77/24"], set(), None), (["10.0.0.1/8"], set(), None), (["fd50::9/48"], set(), None), ([], {"10.50.0.0/24"}, None),
+    ([], set(), "10.50.0.9"), ([], set(), "fd50::9"),
+])
+def test_a_hub_does_not_take_over_its_own_host(networks: List[str], routes: Any, way_in: Optional[str]) -> None:
+    """Its networks, its routes, and where Ansible comes from."""
+    assert "hub.pools" in refusal(hub().check_place, networks, routes, way_in)
+    hub().check_place(["192.0.2.1/24", "127.0.0.1/8", "2001:db8::1/64"], {"10.0.0.0/8"}, "198.51.100.7")
+
+
 def test_an_open_hub_takes_no_clients() -> None:
     """It routes by the host's own table, which knows nothing of them."""
     items = {"a": Registration("a", key(1), client_networks=("0.0.0.0/0",))}

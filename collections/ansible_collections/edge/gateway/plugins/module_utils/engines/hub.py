@@ -17,6 +17,7 @@ from ..models import hub_edits
 from ..models.hub import Hub, Registration, Registrations
 from ..models.target import Endpoint
 from ..models.tunnel import family_of
+from . import system
 from .base import BaseEngine
 from .forwarding import HUB_FILE, HUB_HEADER, Forwarding
 from .interface import Interface, Standing
@@ -118,7 +119,15 @@ class HubEngine(BaseEngine[Registration]):
         return wanted
 
     def check(self, before: Registrations, after: Registrations) -> None:
-        """Refuse nodes that cannot stand together."""
+        """Refuse nodes that cannot stand together, and pools that would take over the host's own traffic."""
+        name = self.hub.interface
+        way_in = system.way_in(self.host)
+        self.hub.check_place(system.addresses(self.host, leave_out=name), system.routes(self.host, leave_out=name),
+                             way_in.client if way_in and way_in.address not in self.hub.own else None)
+        for node in sorted(set(before) - set(after)):
+            if way_in and way_in.client in before[node].addresses:
+                raise InvalidInput("node_id", node, f"is where this SSH connection comes from ({way_in.client}), and would be cut off; "
+                                                    "remove it from another host")
         self.hub.check(after, self.public_key())
 
     def ready(self, after: Registrations) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..errors import MISSING, InvalidInput
 from . import fields
@@ -159,6 +159,25 @@ class Hub:
             if str(candidate) not in used:
                 return str(candidate)
         raise InvalidInput("node_ip", MISSING, f"cannot be given: no address of {pool} is left; remove nodes or use a larger pool")
+
+    def check_place(self, host_networks: Iterable[str], routes: AbstractSet[str], way_in: Optional[str]) -> None:
+        """Raise InvalidInput when a pool is a network that the host has otherwise.
+
+        Args:
+            host_networks: of the host's other interfaces, in CIDR notation.
+            routes: networks that the host reaches another way.
+            way_in: address that Ansible's SSH connection comes from, unless it came in through the mesh.
+        """
+        remedy = "give the mesh other addresses"
+        for pool in self.networks:
+            for words in sorted(host_networks):
+                local = ipaddress.ip_network(words, strict=False)
+                if local.version == pool.version and local.overlaps(pool):
+                    raise InvalidInput("hub.pools", str(pool), f"overlaps this host's own network {local}; {remedy}")
+            if str(pool) in routes:
+                raise InvalidInput("hub.pools", str(pool), f"is reached by another route of this host already; {remedy}")
+            if way_in and is_within(way_in, [pool]):
+                raise InvalidInput("hub.pools", str(pool), f"covers {way_in}, where this SSH connection comes from; {remedy}")
 
     def check(self, items: Registrations, own_key: str) -> None:
         """Raise InvalidInput where two registrations cannot stand together."""
