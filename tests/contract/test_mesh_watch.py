@@ -106,6 +106,30 @@ def test_several_addresses_have_their_turn(ctl: Controller, hosts: Path) -> None
     assert comes_back() and watch() == ""
 
 
+def test_an_idle_peer_without_keepalive_is_left_alone(ctl: Controller, hosts: Path) -> None:
+    """It is silent because nobody speaks to it; only when its name leads elsewhere, or it never answered to anything, it is sought."""
+    join(controller_url=ctl.url, persistent_keepalive=0)
+    with inside("edge"):
+        sh("wg-quick", "down", str(CONF))
+        sh("wg-quick", "up", str(CONF))
+    hosts.write_text(f"{HUB} hub.example\n{DEAD} hub.example\n")
+    before = CONF.read_text()
+    assert watch() == "" and CONF.read_text() == before
+    hosts.write_text(f"{DEAD} hub.example\n")
+    assert f"at {DEAD}:51820" in watch()
+    hosts.write_text(f"{HUB} hub.example\n{DEAD} hub.example\n")
+    assert watch() == "" and not mesh.hub_answers(), "it was spoken to, in vain"
+    assert f"at {HUB}:51820" in watch() and comes_back()
+
+
+def test_a_peer_that_was_removed_stays_removed(ctl: Controller, hosts: Path) -> None:
+    """Set by the script, it would come back without its networks."""
+    hosts.write_text(f"{NEW} hub.example\n")
+    with inside("edge"):
+        sh("wg", "set", "wg0", "peer", mesh.peer()["key"], "remove")
+        assert watch() == "" and sh("wg", "show", "wg0", "peers") == ""
+
+
 @pytest.mark.parametrize("lines", ["", "127.0.0.1 hub.example\n", "::1 hub.example\n", "0.0.0.0 hub.example\n", "224.0.0.1 hub.example\n",
                                    "169.254.169.254 hub.example\n", "fe80::1 hub.example\n"])
 def test_no_name_or_a_senseless_one(ctl: Controller, hosts: Path, lines: str) -> None:
