@@ -82,7 +82,7 @@ def test_a_wish_is_granted_before_the_pool() -> None:
 
 @pytest.mark.parametrize(("pools", "fits"), [
     (["10.50.0.0/30"], True), (["10.50.0.0/31"], False), (["10.50.0.1/32"], False), (["fd50::/126"], True), (["fd50::/127"], False),
-    (["10.50.0.0/24", "10.60.0.0/24"], False), ([], False), (["fd50::/8"], True), (["0.0.0.0/0"], True),
+    (["10.50.0.0/24", "10.60.0.0/24"], False), ([], False), (["fd50::/8"], True), (["0.0.0.0/0"], False),
 ])
 def test_pools(pools: List[str], fits: bool) -> None:
     """One for each version, with room for a node; a huge one is not walked through."""
@@ -148,6 +148,56 @@ def test_a_hub_does_not_take_over_its_own_host(networks: List[str], routes: Any,
     """Its networks, its routes, and where Ansible comes from."""
     assert "hub.pools" in refusal(hub().check_place, networks, routes, way_in)
     hub().check_place(["192.0.2.1/24", "127.0.0.1/8", "2001:db8::1/64"], {"10.0.0.0/8"}, "198.51.100.7")
+
+
+@pytest.mark.parametrize("pool", ["127.0.0.0/8", "224.0.0.0/8", "169.254.0.0/16", "fe80::/64", "ff00::/8", "0.0.0.0/8"])
+def test_pools_that_no_node_can_have(pool: str) -> None:
+    """Loopback, link-local, multicast and nobody's addresses."""
+    refusal(Hub.parse, {"pools": [pool]})
+
+
+@pytest.mark.parametrize("address", ["10.50.0.0", "10.50.0.255", "fd50::"])
+def test_an_address_that_means_the_whole_network(address: str) -> None:
+    """The kernel takes it for itself, or for everyone."""
+    refusal(registered_with, address)
+
+
+def registered_with(address: str) -> Registrations:
+    """A node that wishes this address."""
+    return registered({}, node_id="a", node_pubkey=key(1), node_ip=address)
+
+
+def test_two_nodes_change_places() -> None:
+    """In one run, what one leaves the other may have."""
+    items = registered({}, peers=[{"node_id": "a", "node_pubkey": key(1)}, {"node_id": "b", "node_pubkey": key(2)}])
+    one, other = items["a"].addresses, items["b"].addresses
+    swapped = registered(items, peers=[{"node_id": "a", "node_pubkey": key(1), "node_ip": ",".join(other)},
+                                       {"node_id": "b", "node_pubkey": key(2), "node_ip": ",".join(one)}])
+    assert (swapped["a"].addresses, swapped["b"].addresses) == (other, one)
+
+
+def test_the_hub_has_moved_to_a_nodes_address() -> None:
+    """With other pools: the node is given another one."""
+    items = registered({}, node_id="a", node_pubkey=key(1), node_ip="10.50.0.129")
+    moved = hub(pools=["10.50.0.128/25", "fd50::/64"])
+    assert moved.own[0] == "10.50.0.129" and registered(items, moved, node_id="a", node_pubkey=key(1))["a"].addresses[0] == "10.50.0.130"
+
+
+def test_networks_of_one_edge_may_overlap() -> None:
+    """They lead to the same peer."""
+    hub().check({"a": Registration("a", key(1), client_networks=("10.0.0.0/8", "10.1.0.0/16"))}, "")
+
+
+def test_addresses_of_a_state_file_are_single() -> None:
+    """Somebody has edited it."""
+    items = {name: Registration(name, key(number + 1), ("10.50.0.9",)) for number, name in enumerate("ab")}
+    assert "10.50.0.9" in refusal(hub().check, items, "")
+
+
+def test_clients_and_a_default_route_by_an_answer() -> None:
+    """The same refusal, whoever says that everything goes through the tunnel."""
+    item = Membership.parse({"node_id": "e", "controller_url": "http://h", "client_networks": ["0.0.0.0/0"]})
+    refusal(item.answered, Answer.parse({**ANSWER, "allowed_ips": "0.0.0.0/0"}))
 
 
 def test_an_open_hub_takes_no_clients() -> None:
