@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import MISSING, InvalidInput
 from . import fields
@@ -111,6 +111,7 @@ class Hub:
         for pool in pools:
             if ipaddress.ip_network(pool).num_addresses < 4:
                 raise InvalidInput("hub.pools", pool, "has no room for nodes; write a network like 10.50.0.0/24")
+            fields.unicast("hub.pools", _first(pool))
         if len({family_of(pool) for pool in pools}) != len(pools):
             raise InvalidInput("hub.pools", ", ".join(pools), "holds two networks of one IP version; give one for each")
         mtu = params.get("mtu") or 0
@@ -130,41 +131,17 @@ class Hub:
     @property
     def own(self) -> Tuple[str, ...]:
         """The hub's addresses: the first of each pool."""
-        return tuple(str(next(iter(islice(ipaddress.ip_network(pool).hosts(), 1)))) for pool in self.pools)
-
-    def register(self, wish: Registration, known: Registrations) -> Registration:
-        """The registration of a node: with the addresses that it has or wishes, else the lowest free ones."""
-        before = known.get(wish.node_id)
-        others = {name: item for name, item in known.items() if name != wish.node_id}
-        taken = {*self.own, *(address for item in others.values() for address in item.addresses)}
-        kept = before.addresses if before else ()
-        addresses = tuple(self._address(pool, wish.addresses, kept, taken) for pool in self.pools)
-        for address in wish.addresses:
-            if address not in addresses:
-                raise InvalidInput("node_ip", address, f"lies in no pool of the hub ({', '.join(self.pools)}); give another one")
-        return replace(wish, addresses=tuple(sorted(addresses, key=family_of)))
-
-    def _address(self, pool: str, wished: Iterable[str], kept: Iterable[str], taken: Iterable[str]) -> str:
-        network = ipaddress.ip_network(pool)
-        used = set(taken)
-        for address in wished:
-            if is_within(address, [network]):
-                if address in used:
-                    raise InvalidInput("node_ip", address, "is the hub's own address, or another node has it; give another one")
-                return address
-        for address in kept:
-            if is_within(address, [network]):
-                return address
-        for candidate in network.hosts():
-            if str(candidate) not in used:
-                return str(candidate)
-        raise InvalidInput("node_ip", MISSING, f"cannot be given: no address of {pool} is left; remove nodes or use a larger pool")
+        return tuple(map(_first, self.pools))
 
     def check(self, items: Registrations, own_key: str) -> None:
         """Raise InvalidInput where two registrations cannot stand together."""
         keys: Dict[str, str] = {own_key: "the hub itself"} if own_key else {}
+        holders: Dict[str, str] = {}
         clients: List[Tuple[fields.Network, str]] = []
         for name, item in sorted(items.items()):
+            for address in item.addresses:
+                if holders.setdefault(address, name) != name:
+                    raise InvalidInput("node_ip", address, f"of {name} is the address of {holders[address]} already; give another one")
             for option, key in (("node_pubkey", item.public_key), ("next_pubkey", item.next_public_key)):
                 if key and key in keys:
                     raise InvalidInput(option, key, f"of {name} is the key of {keys[key]} already; every node needs its own")
@@ -177,7 +154,7 @@ class Hub:
                 if any(network.version == pool.version and network.subnet_of(pool) for pool in self.networks):  # type: ignore[arg-type]
                     raise InvalidInput("client_networks", words, f"of {name} lies in the mesh itself; give networks of clients")
                 for other, owner in clients:
-                    if other.version == network.version and other.overlaps(network):
+                    if owner != name and other.version == network.version and other.overlaps(network):
                         raise InvalidInput("client_networks", words, f"of {name} overlaps {other} of {owner}: the hub can send an answer "
                                                                      "to one edge only; give each edge networks of its own")
                 clients.append((network, name))
@@ -215,3 +192,60 @@ class Hub:
 def reply_nodes(items: Registrations) -> List[str]:
     """Addresses of all nodes that answer clients through the mesh."""
     return sorted(address for item in items.values() if item.replies for address in item.addresses)
+
+
+def _first(pool: str) -> str:
+    return str(next(iter(islice(ipaddress.ip_network(pool).hosts(), 1))))
+
+
+class Allotment:
+    """Who has which address of the mesh, while one edit gives more of them away.
+
+    Args:
+        items: the registrations so far.
+        wishes: those that are to come; an address that one of them leaves for another is free.
+    """
+
+    def __init__(self, hub: Hub, items: Registrations, wishes: Iterable[Registration]) -> None:
+        self.hub, self.items = hub, items
+        leaving = {wish.node_id: set(map(family_of, wish.addresses)) for wish in wishes}
+        # the hub comes first: it has moved to a node's address when its pools have changed
+        self.holders = dict.fromkeys(hub.own, "")
+        for name, item in sorted(items.items()):
+            for address in item.addresses:
+                if family_of(address) not in leaving.get(name, ()):
+                    self.holders.setdefault(address, name)
+        # what is taken stays so, so that thousands of nodes do not begin at the first address each
+        self.rest: Dict[str, Iterator[fields.Address]] = {pool: iter(ipaddress.ip_network(pool).hosts()) for pool in hub.pools}
+
+    def register(self, wish: Registration) -> Registration:
+        """The registration of a node: with the addresses that it wishes or has, else the lowest free ones."""
+        addresses = tuple(self._address(pool, wish) for pool in self.hub.pools)
+        for address in wish.addresses:
+            if address not in addresses:
+                raise InvalidInput("node_ip", address, f"lies in no pool of the hub ({', '.join(self.hub.pools)}); give another one")
+        self.holders.update(dict.fromkeys(addresses, wish.node_id))
+        return replace(wish, addresses=tuple(sorted(addresses, key=family_of)))
+
+    def _address(self, pool: str, wish: Registration) -> str:
+        network, before = ipaddress.ip_network(pool), self.items.get(wish.node_id)
+        for address in wish.addresses:
+            if is_within(address, [network]):
+                if address in self.holders:
+                    raise InvalidInput("node_ip", address, "is the hub's own address, or another node has it; give another one")
+                if not _is_host(address, network):
+                    raise InvalidInput("node_ip", address, f"means the whole network {pool}; give another one")
+                return address
+        for address in before.addresses if before else ():
+            if is_within(address, [network]) and _is_host(address, network) and self.holders.get(address) == wish.node_id:
+                return address
+        free = next((str(candidate) for candidate in self.rest[pool] if str(candidate) not in self.holders), None)
+        if free is None:
+            raise InvalidInput("node_ip", MISSING, f"cannot be given: no address of {pool} is left; remove nodes or use a larger pool")
+        return free
+
+
+def _is_host(address: str, network: fields.Network) -> bool:
+    """Whether an address is none that the hub's kernel takes for itself, or for everyone (RFC 919, RFC 4291 2.6.1)."""
+    parsed = ipaddress.ip_address(address)
+    return parsed != network.network_address and (parsed.version == 6 or parsed != network.broadcast_address)
