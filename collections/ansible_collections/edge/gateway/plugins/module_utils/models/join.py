@@ -63,12 +63,15 @@ class Membership:
             listen_port=fields.integer("listen_port", given.get("listen_port", 0), 0, 65535),
             mtu=_mtu("mtu", given.get("mtu", 0)),
             allowed_ips=networks("allowed_ips", given["allowed_ips"]) if given.get("allowed_ips") else (),
-            answer=Answer.parse(answer) if answer else None,
             client_networks=networks("client_networks", given["client_networks"]) if given.get("client_networks") else (),
             preshared=_digest("preshared", given.get("preshared", "")),
             probe_mtu=fields.boolean("probe_mtu", given.get("probe_mtu", False)),
             probed_mtu=_mtu("probed_mtu", given.get("probed_mtu", 0)),
         )
+        return item._fitting(Answer.parse(answer) if answer else None)
+
+    def _fitting(self, answer: Optional[Answer]) -> Membership:
+        item = replace(self, answer=answer)
         if item.client_networks and any(network.endswith("/0") for network in item.routes):
             raise InvalidInput("client_networks", ", ".join(item.client_networks), "cannot go with a default route through the tunnel, "
                                "which brings every answer back through it already; leave one of the two out")
@@ -94,7 +97,7 @@ class Membership:
     def answered(self, answer: Answer) -> Membership:
         """The same membership with this answer; the path to another endpoint has to be measured anew."""
         moved = self.answer is None or self.answer.endpoint != answer.endpoint
-        return replace(self, answer=answer, probed_mtu=0 if moved else self.probed_mtu)
+        return replace(self._fitting(answer), probed_mtu=0 if moved else self.probed_mtu)
 
     def as_dict(self) -> Dict[str, Any]:
         """Everything, in the form of ``join.json``."""
@@ -149,7 +152,7 @@ def edit_of(params: Mapping[str, Any]) -> Callable[[Dict[str, Membership]], Dict
         known = current.get(name)
         same = known is not None and (known.controller_url, known.node_id) == (given.controller_url, given.node_id)
         # what the controller answered last time is what it is expected to answer again
-        carried = replace(given, answer=known.answer) if known and same and given.answer is None else given
+        carried = given.answered(known.answer) if known and known.answer and same and given.answer is None else given
         if known and known.answer and carried.answer and known.answer.endpoint == carried.answer.endpoint and carried.probe_mtu:
             carried = replace(carried, probed_mtu=known.probed_mtu)
         return {**current, name: carried}
@@ -179,5 +182,6 @@ def digest_of(value: Optional[str]) -> str:
 def _digest(option: str, value: object) -> str:
     words = fields.text(option, value)
     if words and not fields.matches(r"[0-9a-f]{8}", words):
-        raise InvalidInput(option, value, "is not the digest of a key; restore the file")
+        # who put the key itself there does not want to see it in a log
+        raise InvalidInput(option, MISSING, "is not the digest of a key; restore the file")
     return words

@@ -99,9 +99,15 @@ def check_way_in(known: Optional[Membership], new: Optional[Membership], client:
     if address in known.answer.addresses and new.answer and address not in new.answer.addresses:
         raise InvalidInput("answer.node_ip", ",".join(new.answer.addresses),
                            f"replaces {address}, where this SSH connection comes in; {remedy}")
-    if any(_inside(client, one) for one in known.mesh) and new.mesh and not any(_inside(client, one) for one in new.mesh):
-        option = "allowed_ips" if new.allowed_ips else "answer.allowed_ips"
-        raise InvalidInput(option, ", ".join(new.routes), f"leaves out {client}, where this SSH connection comes from; {remedy}")
+    # a client with its own address comes in by the mesh address alone
+    through = address in known.answer.addresses
+    before, after = ([ipaddress.ip_network(words) for words in (*item.routes, *(item.client_networks if through else ()))]
+                     for item in (known, new))
+    if new.routes and any(_inside(client, one) for one in before) and not any(_inside(client, one) for one in after):
+        option, left = "allowed_ips" if new.allowed_ips else "answer.allowed_ips", new.routes
+        if not any(_inside(client, one) for one in known.mesh):
+            option, left = "client_networks", new.client_networks
+        raise InvalidInput(option, ", ".join(left), f"leaves out {client}, where this SSH connection comes from; {remedy}")
 
 
 def _check_network(option: str, network: fields.Network, answer: Optional[Answer], around: Surroundings) -> None:
