@@ -23,7 +23,8 @@ def derive(secret: object, node_id: object) -> str:
     Raises:
         InvalidInput: the secret is no text, or so short that it can be guessed; it is not shown.
     """
-    if not isinstance(secret, str) or len(secret) < SHORTEST_SECRET:
+    # a lone surrogate is no text: it cannot be encoded, and the error would carry the secret along
+    if not isinstance(secret, str) or len(secret) < SHORTEST_SECRET or any("\ud800" <= letter <= "\udfff" for letter in secret):
         raise InvalidInput("preshared secret", MISSING, f"is not a text of at least {SHORTEST_SECRET} characters; "
                            "make one with 'wg genpsk'")
     name = fields.node_id("node_id", node_id)
