@@ -27,10 +27,13 @@ class MemoryEngine:
         self.deaf = False
         self.missing_tool = False
         self.breaks = False
+        self.in_vain = False
 
     def wait(self) -> None:
-        """What others must do first, for which they may need the lock."""
+        """Somebody outside has to do something first."""
         self.calls.append("wait")
+        if self.in_vain:
+            raise CommandFailed("nobody called", "handshake_timeout")
 
     def lock(self) -> ContextManager[None]:
         self.calls.append("lock")
@@ -157,14 +160,6 @@ def test_a_missing_tool_stops_before_anything_is_touched() -> None:
     assert engine.stored == {} and engine.calls == ["wait", "lock", "check", "ready"]
 
 
-def test_only_a_real_run_waits_for_others() -> None:
-    """And without the lock, which they may need."""
-    predicting, acting = MemoryEngine({}, {}), MemoryEngine({}, {})
-    converge(predicting, adding("a", "new"), dry_run=True)
-    converge(acting, adding("a", "new"), dry_run=False)
-    assert "wait" not in predicting.calls and acting.calls[:2] == ["wait", "lock"]
-
-
 def test_what_only_outsiders_can_tell_is_not_in_the_diff_of_a_new_object() -> None:
     """So that check mode, which asks nobody, predicts the same; but it is applied, and checked before that."""
     engine, predicting = MemoryEngine({}, {}, answer=" at 10.50.0.5"), MemoryEngine({}, {}, answer=" at 10.50.0.5")
@@ -176,3 +171,27 @@ def test_what_only_outsiders_can_tell_is_not_in_the_diff_of_a_new_object() -> No
 def test_what_outsiders_change_about_a_known_object_is_in_the_diff() -> None:
     engine = MemoryEngine({"a": "joined"}, {"a": "joined", "(table)": "set up"}, answer=" elsewhere")
     assert converge(engine, nothing, dry_run=False).diff["after"].split() == ["a:", "joined", "elsewhere"]
+
+
+def test_a_run_waits_before_the_lock() -> None:
+    """Once, and before it has read anything: whoever is waited for may need the lock, and what stands may change meanwhile."""
+    for edit in (adding("b", "new"), nothing):
+        engine = MemoryEngine({"a": "old"}, SETTLED)
+        converge(engine, edit, dry_run=False)
+        assert engine.calls[:2] == ["wait", "lock"] and engine.calls.count("wait") == 1
+
+
+def test_check_mode_waits_for_nobody() -> None:
+    """Who would call is not there before the run."""
+    engine = MemoryEngine({"a": "old"}, SETTLED)
+    engine.in_vain = True
+    converge(engine, adding("b", "new"), dry_run=True)
+    assert "wait" not in engine.calls
+
+
+def test_who_waits_in_vain_touches_nothing() -> None:
+    engine = MemoryEngine({"a": "old"}, SETTLED)
+    engine.in_vain = True
+    with pytest.raises(CommandFailed, match="nobody called"):
+        converge(engine, adding("b", "new"), dry_run=False)
+    assert engine.calls == ["wait"] and engine.stored == {"a": "old"} and engine.system == SETTLED

@@ -198,3 +198,35 @@ def test_an_unknown_name_in_a_file_is_refused() -> None:
     """Ansible checks the names of options only where it carries them itself."""
     check_names(GOOD, "forwards[3].")
     assert "forwards[3].pubic_port" in refusal(check_names, {**GOOD, "pubic_port": 1}, "forwards[3].")
+
+
+NODES = ["10.50.0.0/28", "fd50::12"]
+
+
+@pytest.mark.parametrize(("changes", "told", "nodes", "fine"), [
+    ({}, [], [], False), ({}, ["10.50.0.12"], [], True), ({}, ["10.50.0.13", "10.50.0.1"], [], False), ({}, [], NODES, True),
+    ({}, [], ["10.50.0.12"], True), ({}, [], ["10.50.0.12/32", "fd51::/64"], True), ({}, [], ["10.50.0.13"], False),
+    ({"target_ip": "10.50.0.16"}, [], NODES, False), ({"target_ip": "FD50:0::12"}, ["fd50::12"], [], True),
+    ({"target_ip": "fd50::12"}, [], NODES, True), ({"target_ip": "fd50::13"}, [], [*NODES, "0.0.0.0/0"], False), ({}, [], ["::/0"], False),
+    ({"source_nat": "masquerade"}, [], [], True), ({"source_nat": None}, [], [], True),
+])
+def test_who_keeps_the_clients_address_needs_a_node_that_answers(changes: Dict[str, Any], told: List[str], nodes: List[str],
+                                                                 fine: bool) -> None:
+    """By the word of a hub or of the user; otherwise every answer would leave by another way, and nothing would say so."""
+    forward = of(**{"source_nat": "none", **changes})
+    networks = rules.reply_networks(nodes)
+    if fine:
+        rules.check_replies(forward, set(told), networks)
+    else:
+        message = refusal(rules.check_replies, forward, set(told), networks)
+        assert forward.target_ip in message and "reply_nodes" in message and "vm-1" in message
+
+
+@pytest.mark.parametrize("word", [
+    None, 5, True, "", "x", "10.50.0.12/24", "fd50::12/64", "10.50.0.12\n", "10.50.0.12/33", "fe80::1%\nx", ["10.50.0.12"], {"a": 1},
+    "node.example",
+    "10.50.0.12,10.50.0.13", "10.50.0.0/255.255.255.0",
+])
+def test_reply_nodes_refused(word: object) -> None:
+    """One address with the length of its network is refused: it would acknowledge 256 nodes."""
+    assert refusal(rules.reply_networks, ["10.50.0.0/24", word]).startswith("reply_nodes")

@@ -12,7 +12,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import Invalid
 from ansible_collections.edge.gateway.plugins.module_utils.models import join_rules as rules
 from ansible_collections.edge.gateway.plugins.module_utils.models.answer import Answer
 from ansible_collections.edge.gateway.plugins.module_utils.models.join import Membership, edit_of
-from unit.samples import ANSWER, KEY, OTHER_KEY, refusal
+from unit.samples import ANSWER, KEY, OTHER_KEY, one_sentence, refusal
 
 TASK: Dict[str, Any] = {
     "node_id": "edge", "controller_url": "http://10.0.0.1:9000", "interface": "wg0", "state": "joined", "join_answer": None,
@@ -205,3 +205,228 @@ def test_description_shows_everything_that_can_change_and_no_secret() -> None:
     for change in ({"persistent_keepalive": 5}, {"listen_port": 5}, {"mtu": 1400}, {"allowed_ips": ["10.1.0.0/16"]}, {"node_id": "x"},
                    {"answer": {**ANSWER, "endpoint": "203.0.113.8:1"}}, {"answer": {**ANSWER, "node_ip": "10.50.0.6"}}):
         assert str(Membership.parse({**TASK, "answer": ANSWER, **change})) != base, change
+
+
+@pytest.mark.parametrize(("value", "addresses"), [
+    ("10.50.0.5,fd50::5", ("10.50.0.5", "fd50::5")), ("fd50::5, 10.50.0.5", ("10.50.0.5", "fd50::5")),
+    (["fd50::5", "10.50.0.5/32"], ("10.50.0.5", "fd50::5")), (["10.50.0.5"], ("10.50.0.5",)), ("FD50::5/128,10.50.0.5", ("10.50.0.5",
+                                                                                                                         "fd50::5")),
+])
+def test_one_address_for_each_version(value: object, addresses: object) -> None:
+    """The IPv4 one first, in any notation and order; it is kept as one string."""
+    item = answer(node_ip=value)
+    assert item.addresses == addresses and item.node_ip == item.addresses[0]
+    assert item.as_dict()["node_ip"] == ",".join(item.addresses) and Answer.parse(item.as_dict()) == item
+
+
+@pytest.mark.parametrize("value", [
+    "10.50.0.5,10.50.0.6", "10.50.0.5,10.50.0.5", "fd50::5,fd50::6", "10.50.0.5,fd50::5,10.50.0.6", "10.50.0.5,", ",", "10.50.0.5;fd50::5",
+    "10.50.0.5 fd50::5", "10.50.0.5,fd50::5/64", "10.50.0.0/24,fd50::5", "10.50.0.5,\nPostUp = x", "10.50.0.5\n,fd50::5",
+    "10.50.0.5,\tfd50::5",
+    "10.50.0.5,fe80::1%\nx/128", "10.50.0.5,::1", [], ["10.50.0.5", "10.50.0.6"], ["10.50.0.5", None], ["10.50.0.5", ["fd50::5"]],
+    ["10.50.0.5,fd50::5"], {"10.50.0.5": 1}, ["10.50.0.5"] * 65, [5, "fd50::5"],
+])
+def test_addresses_refused(value: object) -> None:
+    """Two of one version, a network, rubbish, and whatever hides behind a good one."""
+    assert "answer.node_ip" in refusal(Answer.parse, {**ANSWER, "node_ip": value})
+
+
+RUBBISH: List[object] = [5, True, {"a": 1}, [None], [5], [["10.0.0.1"]], [{}], "\n", ["\n"], ["10.0.0.1\nPostUp = x"], ["fe80::1%\nx"],
+                         "10.0.0.1\nPostUp=x", ["x"], ["\ud800"]]
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    *[(field, value) for field in ("client_networks", "reply_nodes") for value in RUBBISH],
+    ("client_networks", ["198.51.100.0/24"] * 65), ("client_networks", "198.51.100.0/24,"), ("reply_nodes", "10.50.0.12"),
+    ("reply_nodes", ["10.50.0.0/24"]), ("reply_nodes", ["127.0.0.1"]), ("reply_nodes", ["0.0.0.0"]), ("reply_nodes", ["10.50.0.012"]),
+    ("reply_nodes", ["::ffff:10.50.0.12"]), ("reply_nodes", ["10.50.0.12"] * 300 + ["x"]),
+])
+def test_hostile_clients_and_nodes(field: str, value: object) -> None:
+    """What only some controllers answer is as hostile as the rest."""
+    assert f"answer.{field}" in refusal(Answer.parse, {**ANSWER, field: value})
+
+
+def test_clients_and_nodes() -> None:
+    """Canonical and sorted, be they hundreds; read back as the same; left out where they are empty."""
+    nodes = [f"10.50.{number % 3}.{number % 250 + 2}" for number in range(900)]
+    item = answer(client_networks="2001:DB8::/32, 198.51.100.9/24", reply_nodes=[*nodes, *nodes, "FD50::12"])
+    assert item.client_networks == ("198.51.100.0/24", "2001:db8::/32") and set(item.reply_nodes) == {*nodes, "fd50::12"}
+    assert len(item.reply_nodes) == len(set(item.reply_nodes)) and Answer.parse(item.as_dict()) == item
+    nothings: List[object] = [None, [], ""]
+    for nothing in nothings:
+        plain = answer(client_networks=nothing, reply_nodes=nothing)
+        assert plain == answer() and set(plain.as_dict()) == set(ANSWER)
+
+
+def test_what_a_controller_answers_besides_is_ignored() -> None:
+    """And is not kept: it would be read back as something of a newer version."""
+    more = {"mtu": 9999, "preshared_key": OTHER_KEY, "dns": "x\n", "PostUp": "touch /tmp/pwned", "": None}
+    assert answer(**more) == answer() and set(answer(**more).as_dict()) == set(ANSWER)
+
+
+def network_of(way: str) -> Dict[str, Any]:
+    """The fields of a controller's answer with these networks."""
+    return {"allowed_ips": way}
+
+
+INSIDE, THROUGH = ("10.50.0.77", "10.50.0.5"), ("198.51.100.7", "10.50.0.5")
+
+
+@pytest.mark.parametrize(("came", "changes", "option"), [
+    # from a node of the mesh
+    (INSIDE, None, "state"), (INSIDE, {}, None), (INSIDE, network_of("10.50.0.64/26"), None), (INSIDE, network_of("10.50.0.0/16"), None),
+    (INSIDE, network_of("10.50.0.0/26"), "answer.allowed_ips"), (INSIDE, {"override": ["10.60.0.0/16"]}, "allowed_ips"),
+    (INSIDE, {"override": ["10.50.0.77/32"], **network_of("10.60.0.0/16")}, None), (INSIDE, {"node_ip": "10.50.0.6"}, "answer.node_ip"),
+    (INSIDE, {"node_ip": "10.50.0.5,fd50::5"}, None), (INSIDE, {"controller_pubkey": OTHER_KEY, "endpoint": "203.0.113.9:1"}, None),
+    # through the mesh, to another address of this host
+    (("10.50.0.77", "192.0.2.9"), None, "state"), (("10.50.0.77", "192.0.2.9"), {"node_ip": "10.50.0.6"}, None),
+    (("10.50.0.77", "192.0.2.9"), network_of("10.50.0.0/26"), "answer.allowed_ips"),
+    # by the mesh address, from who knows where
+    (THROUGH, None, "state"), (THROUGH, {"node_ip": "10.50.0.6"}, "answer.node_ip"), (THROUGH, network_of("10.60.0.0/16"), None),
+    # from elsewhere, and without anything that is an address
+    *[(elsewhere, changes, None) for elsewhere in (("198.51.100.7", "192.0.2.9"), ("fe80::1%eth0", "fe80::2%eth0"), ("UNKNOWN", ""), ("",
+                                                                                                                                      ""))
+      for changes in (None, {"node_ip": "10.50.0.6"}, network_of("10.60.0.0/16"))],
+])
+def test_the_way_in(came: Any, changes: Optional[Dict[str, Any]], option: Optional[str]) -> None:
+    """Leave, narrow, move: a run must not saw off the branch it sits on, and must not be refused for nothing."""
+    new = None if changes is None else member(changes.get("override"), **{name: value for name,
+                                                                          value in changes.items() if name != "override"})
+    if option is None:
+        rules.check_way_in(member(), new, *came)
+        return
+    with pytest.raises(InvalidInput) as caught:
+        rules.check_way_in(member(), new, *came)
+    assert caught.value.option == option and "allow_lockout" in one_sentence(caught.value.message)
+
+
+def with_clients(*networks: str, **changes: Any) -> Membership:
+    """A membership to which clients come with their own address."""
+    return Membership.parse({**TASK, "answer": ANSWER, "client_networks": list(networks), **changes})
+
+
+def test_the_way_in_of_a_client_with_its_own_address() -> None:
+    """Without its network, the tunnel drops what it sends; to another address of this host it never came through the tunnel."""
+    known = with_clients("198.51.100.0/24", "203.0.113.0/24")
+    for new in (member(), with_clients("203.0.113.0/24")):
+        message = refusal(rules.check_way_in, known, new, *THROUGH)
+        assert message.startswith("client_networks") and "198.51.100.7" in message
+        rules.check_way_in(known, new, "198.51.100.7", "192.0.2.9")
+    # what goes out by another address than the mesh's does not follow the clients' routes
+    refusal(rules.check_way_in, known, with_clients("10.50.0.0/24", allowed_ips=["10.60.0.0/16"]), "10.50.0.77", "192.0.2.9")
+    for new in (with_clients("0.0.0.0/0"), with_clients("198.51.100.7/32"), member(["198.51.0.0/16"])):
+        rules.check_way_in(known, new, *THROUGH)
+
+
+@pytest.mark.parametrize("came", [INSIDE, THROUGH, ("198.51.100.7", "192.0.2.9")])
+def test_the_way_in_while_there_is_no_answer(came: Any) -> None:
+    """A first join has no tunnel to come in by; of an answer that is still to come nothing is known, but of an override."""
+    unanswered = Membership.parse(TASK)
+    for known in (None, unanswered):
+        for new in (None, unanswered, member(), member(["10.60.0.0/16"])):
+            rules.check_way_in(known, new, *came)
+    rules.check_way_in(member(), unanswered, *came)
+    override = Membership.parse({**TASK, "allowed_ips": ["10.60.0.0/16"]})
+    if came == INSIDE:
+        assert "10.50.0.77" in refusal(rules.check_way_in, member(), override, *came)
+
+
+def given(**changes: Any) -> Dict[str, Any]:
+    """A task that brings the answer of a hub."""
+    return {**TASK, "controller_url": None, "join_answer": ANSWER, **changes}
+
+
+def test_an_empty_answer() -> None:
+    """Is what check mode knows before there is a hub: nothing is answered, and nothing is refused; a known answer goes on."""
+    assert edit_of(given(join_answer={}))({})["wg0"].answer is None
+    known = edit_of(given())({})
+    assert edit_of(given(join_answer={}))(known) == known
+    assert edit_of(given(join_answer={}, node_id="other"))(known)["wg0"].answer is None
+    assert edit_of(given(join_answer={}))({"wg0": member()})["wg0"].answer is None, "a controller's answer is not the hub's"
+    assert "join_answer" in refusal(lambda: edit_of(given(join_answer={}))({})["wg0"].settled)
+    assert "controller_url" in refusal(edit_of, given(join_answer=None))
+
+
+def test_a_given_answer_counts_before_the_known_one() -> None:
+    other = {**ANSWER, "endpoint": "203.0.113.8:1"}
+    known = edit_of(given())({})
+    assert str(edit_of(given(join_answer=other))(known)["wg0"].settled.endpoint) == "203.0.113.8:1"
+    assert edit_of({**TASK, "join_answer": other})({"wg0": member()})["wg0"].settled.endpoint.port == 1
+
+
+@pytest.mark.parametrize("value", [f"{OTHER_KEY}\n", OTHER_KEY[:-2], "A" * 43 + "=", "hunter2", 5, [OTHER_KEY], {"a": OTHER_KEY}, True])
+def test_a_shared_key_never_stands_in_a_message(value: object) -> None:
+    """Neither a broken one of a task, nor one that somebody wrote into join.json; both are refused."""
+    for message in (refusal(edit_of, {**TASK, "preshared_key": value}), refusal(Membership.parse, {**TASK, "preshared": value})
+                    if isinstance(value, str) else "preshared"):
+        assert "preshared" in message and not any(part in message for part in (OTHER_KEY[:10], "hunter2", "AAAA"))
+
+
+def test_a_shared_key_is_kept_as_a_digest() -> None:
+    """Which changes with the key, and is shown."""
+    one, other = (edit_of({**TASK, "preshared_key": key})({})["wg0"] for key in (KEY, OTHER_KEY))
+    assert one.preshared != other.preshared and len(one.preshared) == 8 and str(one) != str(other)
+    assert KEY not in str(one) + str(one.as_dict()) and Membership.parse(one.as_dict()) == one
+    assert edit_of(TASK)({"wg0": one})["wg0"].preshared == ""
+    refusal(Membership.parse, {**TASK, "preshared": "0123456g"})
+
+
+@pytest.mark.parametrize("networks", ["0.0.0.0/0", "::/0", "10.50.0.0/24,0.0.0.0/0"])
+def test_clients_cannot_go_with_a_default_route(networks: str) -> None:
+    """Wherever it comes from: the task, the answer, and an answer that comes later or stands from last time."""
+    default = {**ANSWER, "allowed_ips": networks}
+    task = {**TASK, "client_networks": ["198.51.100.0/24"]}
+    assert "client_networks" in refusal(Membership.parse, {**task, "allowed_ips": networks.split(",")})
+    assert "client_networks" in refusal(Membership.parse, {**task, "answer": default})
+    assert "client_networks" in refusal(Membership.parse(task).answered, Answer.parse(default))
+    assert "client_networks" in refusal(edit_of(task), {"wg0": Membership.parse({**TASK, "answer": default})})
+    # an override of the task counts instead
+    narrow = Membership.parse({**task, "allowed_ips": ["10.50.0.0/24"], "answer": default})
+    assert narrow.answered(Answer.parse(default)) == narrow
+
+
+@pytest.mark.parametrize("value", [5, "x", ["x"], [5], ["198.51.100.0/24\n"], {"a": 1}, ["0.0.0.0/0"] * 65, ["fe80::1%\nx/64"]])
+def test_client_networks_refused(value: object) -> None:
+    assert "client_networks" in refusal(Membership.parse, {**TASK, "client_networks": value})
+
+
+def test_clients_of_a_membership() -> None:
+    """May come in, and are answered by the way they came; but the controller's word on clients opens nothing here."""
+    item = with_clients("0.0.0.0/0", "10.50.0.0/24")
+    config = item.config("203.0.113.7:51820", "")
+    assert config.peers[0].allowed_ips == ("0.0.0.0/0", "10.50.0.0/24") and config.routing is not None and config.routing.rules
+    assert Membership.parse(item.as_dict()) == item
+    told = Membership.parse({**TASK, "answer": {**ANSWER, "client_networks": ["198.51.100.0/24"]}}).config("203.0.113.7:51820", "")
+    assert told.routing is None and told.peers[0].allowed_ips == ("10.50.0.0/24",)
+
+
+@pytest.mark.parametrize(("changes", "moved", "kept"), [
+    ({}, {}, 1380), ({"persistent_keepalive": 5}, {}, 1380), ({"probe_mtu": False}, {}, 0), ({"mtu": 1300}, {}, 1380),
+    ({}, {"allowed_ips": "10.60.0.0/16"}, 1380), ({}, {"endpoint": "203.0.113.7:51821"}, 0), ({"node_id": "other"},
+                                                                                              {"endpoint": "a.example:1"}, 0),
+])
+def test_a_measured_mtu(changes: Dict[str, Any], moved: Dict[str, Any], kept: int) -> None:
+    """Stays while the path stays, and while it is asked for; the option mtu goes before it."""
+    known = Membership.parse({**TASK, "answer": ANSWER, "probe_mtu": True, "probed_mtu": 1380})
+    assert known.config("203.0.113.7:51820", "").mtu == 1380 and Membership.parse(known.as_dict()) == known
+    task = {**TASK, "probe_mtu": True, "join_answer": {**ANSWER, **moved}, **changes}
+    item = edit_of(task)({"wg0": known})["wg0"]
+    assert item.probed_mtu == kept and item.config("203.0.113.7:51820", "").mtu == (changes.get("mtu") or kept)
+    assert known.answered(answer(**moved)).probed_mtu == (1380 if "endpoint" not in moved else 0)
+
+
+@pytest.mark.parametrize("changes", [{"probed_mtu": 576}, {"probed_mtu": 9001}, {"probed_mtu": True}, {"probe_mtu": "maybe"},
+                                     {"probe_mtu": 2}])
+def test_a_measured_mtu_of_a_bent_file(changes: Dict[str, Any]) -> None:
+    assert next(iter(changes)) in refusal(Membership.parse, {**TASK, **changes})
+
+
+def test_two_addresses_are_one_identity() -> None:
+    """One more, one less or another second one needs rejoin; another order is the same."""
+    both = member(node_ip="10.50.0.5,fd50::5")
+    rules.check_identity(member(node_ip="fd50::5,10.50.0.5"), both, OWN_KEY)
+    for changed in (member(), member(node_ip="10.50.0.5,fd50::6"), member(node_ip="fd50::5")):
+        assert "rejoin" in refusal(rules.check_identity, changed, both, OWN_KEY)
+    # each is looked for in the host's networks
+    for pair in ("10.9.0.77,fd50::5", "10.50.0.5,2001:db8::99"):
+        refusal(check_networks, member(node_ip=pair), LAN, None, True)

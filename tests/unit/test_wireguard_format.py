@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.formats import wireguard
 from ansible_collections.edge.gateway.plugins.module_utils.formats.wireguard import Peer
 from ansible_collections.edge.gateway.plugins.module_utils.models.join import Membership
-from unit.samples import ANSWER, KEY
+from ansible_collections.edge.gateway.plugins.module_utils.models.tunnel import Routing, TunnelConfig, TunnelPeer
+from unit.samples import ANSWER, KEY, OTHER_KEY
 
 PRIVATE = "EJFXaW5bUHRLAe3lG0WJCBSlUzf9vbTLRWxGgLaOwWQ="
 RECORDED = Path(__file__).parent / "data" / "wg-1.0.20210914-show-dump-2026-11-23.txt"
@@ -126,3 +127,75 @@ def test_parse_refuses_anything_else(text: str) -> None:
     """Another format is said to be one."""
     with pytest.raises(ValueError):
         wireguard.parse_dump(text)
+
+
+def hub_file(*peers: TunnelPeer, **changes: Any) -> str:
+    """The file of a hub with these peers."""
+    config = TunnelConfig(("10.50.0.1/24", "fd50::1/64"), peers, **{"routing": Routing(frozenset()), **changes})
+    return wireguard.render(wireguard.HUB, config, PRIVATE, "/etc/wireguard/wg0.routing")
+
+
+
+def test_render_a_hub() -> None:
+    """Peers that call us have no endpoint, one that is only getting known no networks, and both addresses stand in one line."""
+    text = hub_file(TunnelPeer(KEY, ("10.50.0.5/32", "fd50::5/128")), TunnelPeer(OTHER_KEY, (), preshared_key=PRIVATE), listen_port=51820)
+    assert "\nAddress = 10.50.0.1/24, fd50::1/64\nListenPort = 51820\n" in text and "Endpoint" not in text
+    assert text.count("[Interface]") == 1 and text.split("[Peer]\n")[1:] == [
+        f"PublicKey = {KEY}\nAllowedIPs = 10.50.0.5/32, fd50::5/128\nPersistentKeepalive = 0\n\n",
+        f"PublicKey = {OTHER_KEY}\nPresharedKey = {PRIVATE}\nPersistentKeepalive = 0\n"]
+    assert hub_file().count("[Peer]") == 0
+
+
+@pytest.mark.parametrize("shared", [(a, b, c) for a in (True, False) for b in (True, False) for c in (True, False)])
+def test_strip_clears_the_shared_key_of_each_peer_that_has_none(shared: Any) -> None:
+    """By name: an older 'wg syncconf' keeps what is not named. Each peer has one line of it, its own."""
+    keys = [KEY, OTHER_KEY, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]
+    text = hub_file(*(TunnelPeer(key, ("10.50.0.5/32",) if number else (), preshared_key=PRIVATE if has else "")
+                      for number, (key, has) in enumerate(zip(keys, shared))))
+    stripped = wireguard.strip(text, 40000)
+    head, *peers = stripped.split("[Peer]\n")
+    assert head.split() == ["[Interface]", "ListenPort", "=", "40000", "PrivateKey", "=", PRIVATE] and len(peers) == 3
+    for key, has, peer in zip(keys, shared, peers):
+        assert [line for line in peer.splitlines() if "PresharedKey" in line] == [f"PresharedKey = {PRIVATE if has else wireguard.NO_KEY}"]
+        assert peer.count(f"PublicKey = {key}\n") == 1 and peer.count("PersistentKeepalive = 0") == 1
+    assert "AllowedIPs" not in peers[0] and "AllowedIPs = 10.50.0.5/32" in peers[1] and "[" not in "".join(peers)
+
+
+def test_strip_of_a_hub_without_nodes() -> None:
+    """Keeps the private key."""
+    assert wireguard.strip(hub_file(listen_port=5), 40000).split() == ["[Interface]", "PrivateKey", "=", PRIVATE, "ListenPort", "=", "5"]
+
+
+def test_strip_leaves_nothing_that_wg_does_not_know() -> None:
+    """One word of wg-quick, and 'wg syncconf' refuses all of it."""
+    known = {"[Interface]", "[Peer]", "PrivateKey", "ListenPort", "PublicKey", "PresharedKey", "Endpoint", "AllowedIPs",
+             "PersistentKeepalive"}
+    for text in (rendered(client_networks=["0.0.0.0/0"], mtu=1400, answer={**ANSWER, "endpoint": "hub.example:51820"}),
+                 hub_file(TunnelPeer(KEY, ("10.50.0.5/32",)), mtu=1400)):
+        assert {line.partition(" = ")[0] for line in wireguard.strip(text, 1).splitlines() if line} <= known
+
+
+def test_is_by() -> None:
+    """Each module knows its own files, also of another version; what stands in between, or in another's file, counts for nothing."""
+    join, hub = rendered(), hub_file()
+    for author, mine, other in ((wireguard.JOIN, join, hub), (wireguard.HUB, hub, join)):
+        assert wireguard.is_by(author, mine) and not wireguard.is_by(author, other)
+        assert wireguard.is_by(author, mine.replace("is undone by its next run", "will not last"))
+        for text in ("", "[Interface]\n", "\n" + mine, other + mine, " " + mine, mine[:30]):
+            assert not wireguard.is_by(author, text)
+
+
+@pytest.mark.parametrize(("path", "quoted"), [
+    ("/etc/wireguard/wg0.routing", "/etc/wireguard/wg0.routing"), ("/etc/my dir/wg0.routing", "'/etc/my dir/wg0.routing'"),
+    ("/etc/$(id)/x", "'/etc/$(id)/x'"), ("/etc/a;b/x", "'/etc/a;b/x'"), ("/etc/it's/x", "'/etc/it'\"'\"'s/x'"),
+])
+def test_the_path_of_the_script_is_quoted(path: str, quoted: str) -> None:
+    """wg-quick hands the line to a shell, as root."""
+    text = wireguard.render(wireguard.HUB, TunnelConfig(("10.50.0.1/24",), (), routing=Routing(frozenset())), PRIVATE, path)
+    assert f"\nTable = off\nPostUp = /bin/sh {quoted}\nPostDown = /bin/sh {quoted} down\n" in text
+
+
+def test_routing_of_ours_needs_no_new_interface() -> None:
+    """Where wg-quick makes no routes, a default network in AllowedIPs is none of its business."""
+    assert wireguard.needs_wg_quick(hub_file(TunnelPeer(KEY, ("0.0.0.0/0", "::/0")))) == []
+    assert wireguard.needs_wg_quick(hub_file(TunnelPeer(KEY, ("0.0.0.0/0", "::/0")), routing=None)) == ["0.0.0.0/0", "::/0"]

@@ -48,7 +48,8 @@ _value:
 def preshared_key(secret: Any, node_id: Any) -> str:
     """The filter."""
     try:
-        return shared_key.derive(secret, node_id)
+        # before ansible-core 2.19 a value that is marked !vault comes as an object that only decrypts to a text
+        return shared_key.derive(str(secret) if getattr(secret, "__ENCRYPTED__", False) else secret, node_id)
     except GatewayError as problem:
         raise AnsibleFilterError(problem.message) from None
 

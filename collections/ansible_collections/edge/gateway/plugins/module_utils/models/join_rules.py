@@ -101,8 +101,8 @@ def check_way_in(known: Optional[Membership], new: Optional[Membership], client:
                            f"replaces {address}, where this SSH connection comes in; {remedy}")
     # a client with its own address comes in by the mesh address alone
     through = address in known.answer.addresses
-    before, after = ([ipaddress.ip_network(words) for words in (*one.routes, *(one.client_networks if through else ()))]
-                     for one in (known, new))
+    before, after = ([ipaddress.ip_network(words) for words in (*item.routes, *(item.client_networks if through else ()))]
+                     for item in (known, new))
     if new.routes and any(_inside(client, one) for one in before) and not any(_inside(client, one) for one in after):
         option, left = "allowed_ips" if new.allowed_ips else "answer.allowed_ips", new.routes
         if not any(_inside(client, one) for one in known.mesh):
