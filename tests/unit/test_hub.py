@@ -97,6 +97,17 @@ def test_settings_refused(changes: Dict[str, Any]) -> None:
     assert SECRET not in message and next(iter(changes)) in message
 
 
+@pytest.mark.parametrize(("networks", "routes", "way_in"), [
+    (["10.50.0.77/24"], set(), None), (["10.0.0.1/8"], set(), None), (["fd50::9/48"], set(), None), ([], {"10.50.0.0/24"}, None),
+    ([], set(), "10.50.0.9"), ([], set(), "fd50::9"),
+])
+def test_a_hub_does_not_take_over_its_own_host(networks: List[str], routes: Any, way_in: Optional[str]) -> None:
+    """Its networks, its routes, and where Ansible comes from."""
+    place = hub("10.50.0.0/24", "fd50::/64")
+    assert "hub.pools" in refusal(place.check_place, networks, routes, way_in)
+    place.check_place(["192.0.2.1/24", "127.0.0.1/8", "2001:db8::1/64"], {"10.0.0.0/8"}, "198.51.100.7")
+
+
 def test_the_lowest_free_address() -> None:
     """Of each pool, in the order of the list, and never the hub's own; a hole is filled first."""
     place = hub("10.50.0.0/29", "fd50::/64")
