@@ -15,14 +15,14 @@ from ..formats import wireguard
 from ..host import Host
 from ..models import fields, join_rules, path
 from ..models.join import Membership, preshared
+from ..models.mesh_state import age_of, is_connected
 from ..models.target import Endpoint, Url
 from . import controller, memberships, path_mtu, system
 from .base import BaseEngine
 from .interface import Interface
 
 Memberships = Dict[str, Membership]
-# after this time without a handshake WireGuard has given its session up
-STALE_SECONDS = 180
+# to wait for an answer to a new key
 HANDSHAKE_SECONDS = 15.0
 
 
@@ -112,8 +112,7 @@ class MeshEngine(BaseEngine[Membership]):
         for item in after.values():
             if item.controller_url is not None:
                 continue
-            if item.answer is None:
-                raise InvalidInput("join_answer", MISSING, "is empty; register this host at the hub with wg_peer, and give its answer")
+            _told = item.settled      # raises where the hub has told nothing
             if self.options.rotate_key and not self.interface.next_public_key():
                 raise InvalidInput("rotate_key", True, "needs a next key that the hub knows already; make one with wg_key and register it "
                                                        "with wg_peer, or use the playbook rotate_keys.yml")
@@ -211,7 +210,7 @@ class MeshEngine(BaseEngine[Membership]):
         current = wireguard.peer_endpoint(self.interface.text() or "") or ""
         if not known or not known.answer or known.answer.endpoint != endpoint:
             current = ""
-        if current and time.time() - self._latest_handshake() < STALE_SECONDS:
+        if current and is_connected(age_of(self._latest_handshake(), time.time())):
             return current
         if str(endpoint) not in self._looked_up:
             self._looked_up[str(endpoint)] = self._look_up(item, endpoint, current)
