@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
+.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -62,8 +62,8 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/contract
-	@MYPYPATH=. mypy bench/common bench/forwards bench/routes
+	@MYPYPATH=collections:tests mypy tests/unit tests/contract tests/eda
+	@MYPYPATH=. mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
@@ -95,6 +95,16 @@ molecule: lab ## all scenarios on real hosts; each makes and removes its own
 	@# a missing playbook is only a warning to molecule
 	@! sed 's/\x1b\[[0-9;]*m//g' .cache/molecule.log | grep -E 'missing=[1-9]|no tests ran'
 
+.cache/venv-eda/.stamp: tests/eda/requirements-eda.txt
+	$(STEP) 'ansible-rulebook into .cache/venv-eda'
+	@python3 -m venv .cache/venv-eda
+	@.cache/venv-eda/bin/pip install --quiet --disable-pip-version-check -r tests/eda/requirements-eda.txt
+	@touch $@
+
+eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)
+	$(STEP) 'the API over HTTP'
+	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
+
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'
 	@python -m bench.forwards $(BENCH)
@@ -102,6 +112,10 @@ bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour;
 bench-routes: lab ## measure routes beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/routes'
 	@python -m bench.routes $(BENCH)
+
+bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansible's own share; BENCH=--quick takes a minute
+	$(STEP) 'bench/fleet'
+	@python -m bench.fleet $(BENCH)
 
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
