@@ -98,7 +98,8 @@ molecule: lab ## all scenarios on real hosts; each makes and removes its own
 .cache/venv-eda/.stamp: tests/eda/requirements-eda.txt
 	$(STEP) 'ansible-rulebook into .cache/venv-eda'
 	@python3 -m venv .cache/venv-eda
-	@.cache/venv-eda/bin/pip install --quiet --disable-pip-version-check -r tests/eda/requirements-eda.txt
+	@.cache/venv-eda/bin/pip install --quiet --disable-pip-version-check -r tests/eda/requirements-eda.txt 2>&1 \
+	  | { grep -v '^WARNING' || true; }
 	@touch $@
 
 eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)

@@ -89,13 +89,13 @@ def running_rulebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatew
     inventory.mkdir()
     (inventory / "lab.yml").write_text((REPO / "inventory/lab.yml").read_text())
     (inventory / "reach.yml").write_text(json.dumps(SSH))
-    (folder / "vars.yml").write_text(json.dumps({"edge_gateway_webhook_token": TOKEN, "edge_gateway_webhook_port": PORT}))
     environment = {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-                   "ANSIBLE_COLLECTIONS_PATH": str(REPO / "collections"), "ANSIBLE_NOCOLOR": "1"}
+                   "ANSIBLE_COLLECTIONS_PATH": str(REPO / "collections"), "ANSIBLE_NOCOLOR": "1",
+                   "edge_gateway_webhook_token": TOKEN}
     gateway = Gateway(folder / "log")
     with gateway.log.open("w") as log:
         process = subprocess.Popen([str(PROGRAM), "--rulebook", "edge.gateway.api", "--inventory", str(inventory),
-                                    "--vars", str(folder / "vars.yml")],
+                                    "--env-vars", "edge_gateway_webhook_token"],
                                    env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=folder)
         try:
             gateway.until(listens, "the webhook listens")
