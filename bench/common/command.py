@@ -42,6 +42,7 @@ class Bench:
         most: the largest size.
         versions: the programs that the figures depend on.
         sections: headings, tables and what is said of them.
+        isolate: whether it is measured in throw-away namespaces; the lab's hosts are in its own.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Bench:
     versions: Callable[[], List[str]]
     targets: Callable[[Samples, Choices], List[Target]]
     sections: Callable[[Samples, Choices], List[str]]
+    isolate: bool = True
 
 
 def parse(bench: Bench, arguments: List[str]) -> Choices:
@@ -119,7 +121,9 @@ def run(bench: Bench) -> int:
     """Be outside first, then inside."""
     choices = parse(bench, sys.argv[1:])
     try:
-        if not space.isolated():
+        if not bench.isolate:
+            bench.prepare()
+        elif not space.isolated():
             bench.prepare()
             os.chdir(REPO)
             os.execv(sys.executable, [sys.executable, str(LAB), "isolate", sys.executable, "-m", f"bench.{bench.name}", *sys.argv[1:],

@@ -1,0 +1,4 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run of ``site.yml`` costs for many edges, and one call of the API for one."""
