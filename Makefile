@@ -63,7 +63,7 @@ mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/contract tests/eda
-	@MYPYPATH=. mypy bench/common bench/forwards bench/routes bench/fleet
+	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
