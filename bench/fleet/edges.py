@@ -32,8 +32,9 @@ from edge_lab.paths import INVENTORY, READY_FILE, SSH_DIR, LabError  # noqa: E40
 
 MOST = 50
 FIRST_ADDRESS = 101
-# what each systemd host takes of the machine's inotify instances (128 for all of root's processes), and what is left to others
-INSTANCES, LEFT = 6, 8
+# what each systemd host takes of the machine's inotify instances (128 for all of root's processes), what is left to others, and how many
+# hosts there are at the most: a second lab shall find room
+INSTANCES, LEFT, MOST_HOSTS = 6, 8, 4
 # they would take more of them, and no edge needs them
 MASKED = ("dbus.service", "dbus.socket", "systemd-ask-password-console.path", "systemd-ask-password-wall.path", "systemd-logind.service")
 SITE, TCP_FORWARD, PROVISION = REPO / "site.yml", REPO / "playbooks/tcp_forward.yml", REPO / "tests/lab/provision.yml"
@@ -104,6 +105,7 @@ def hosts_of(count: int, edges: int) -> Iterator[None]:
     with cli.locked():
         fingerprint, suite = READY_FILE.read_text(), cli.SUITES[0]
         try:
+            _remove(made)   # of a run that was killed
             hosts.write_configuration(Description(lab.networks, lab.hosts + made))
             hosts.ensure(Description((), made), suite, images.ensure_image(suite), fingerprint)
             for number in range(count if edges > count else 0):
@@ -114,8 +116,12 @@ def hosts_of(count: int, edges: int) -> Iterator[None]:
         except LabError as error:
             raise BenchError(str(error)) from None
         finally:
-            hosts.in_lab("podman", "rm", "--force", "--time", "0", *(host.name for host in made), check=False)
+            _remove(made)
             hosts.write_configuration(lab)
+
+
+def _remove(made: Iterable[Host]) -> None:
+    hosts.in_lab("podman", "rm", "--force", "--ignore", "--time", "0", *(host.name for host in made), check=False)
 
 
 def on_host(number: int, *command: str) -> str:
