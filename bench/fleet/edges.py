@@ -112,6 +112,7 @@ def hosts_of(count: int, edges: int) -> Iterator[None]:
                 on_host(number, "sh", "-c", MANY_AT_ONCE)
             for number in range(count, edges):
                 on_host(number % count, "ip", "address", "add", f"{address(number)}/24", "dev", "wan")
+            hosts.in_lab("ip", "neighbour", "flush", "all")     # an address may have been another host's
             yield
         except LabError as error:
             raise BenchError(str(error)) from None

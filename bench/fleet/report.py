@@ -20,7 +20,7 @@ SHOWN_TASKS = 8
 HOW_RUNS_ARE = """Hosts and control node share the machine's cores. "Control" is the processor time of `ansible-playbook`, its workers
 and its ssh clients, "hosts" that of the hosts, both for each edge: real hosts have processors of their own, so of the two only the first
 decides how a fleet fares. "Without work" is a playbook with a ping in the place of each module, one skipped task for each skipped one, and
-an assertion for each task on the control node: what Ansible takes for so many tasks, whoever writes them. There were {hosts} hosts: where
+an assertion for each task on the control node: what Ansible takes for so many tasks, whoever writes them. Hosts: {hosts}. Where
 there are more edges, each is an address of one of them, and there is no first run."""
 
 
@@ -66,7 +66,7 @@ def calls(samples: Samples) -> str:
 
 def sections(samples: Samples, sizes: List[int]) -> List[str]:
     """Headings, tables and what is said of them."""
-    hosts = f"{samples.median('hosts'):.0f}"
+    hosts, sizes = f"{samples.median('hosts'):.0f}", [size for size in sizes if samples.has(f"again/{size}/{forks(size)[-1]}/seconds")]
     found = ["## site.yml", HOW_RUNS_ARE.format(hosts=hosts), runs(samples, sizes), "## Where a run with nothing to do spends its time",
-             *(tasks(samples, size) for size in sorted({min(sizes), max(sizes)}))]
+             *(tasks(samples, size) for size in sorted({*sizes[:1], *sizes[-1:]}))]
     return [*found, *(["## One call: a forward opened, or closed", calls(samples)] if samples.has("call/play") else [])]
