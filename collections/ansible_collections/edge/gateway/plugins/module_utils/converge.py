@@ -66,6 +66,9 @@ class Engine(Protocol[Item]):
     def finish(self, before: Items[Item], after: Items[Item], touched: Set[str]) -> None:
         """Clear away what the change has left behind, such as stale flows of the ids that it touched."""
 
+    def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
+        """Keep for people who ask later what this run has done."""
+
 
 Edit = Callable[[Items[Item]], Items[Item]]
 
@@ -113,6 +116,11 @@ class Plan(Generic[Item]):
         after, updated = self.after, set(self.updated)
         return sorted(name for name in self.before if name in after and name not in updated and self.drifted(name))
 
+    @property
+    def ids(self) -> Dict[str, List[str]]:
+        """The ids of each kind of change."""
+        return {"added": self.added, "updated": self.updated, "removed": self.removed, "repaired": self.repaired}
+
     @cached_property
     def touched(self) -> Set[str]:
         """Ids whose effect differs after the run: all of them when a part that they share was not in effect."""
@@ -146,8 +154,7 @@ class Outcome(Generic[Item]):
     def as_dict(self, diff: bool = True) -> Dict[str, Any]:
         """The return values that all modules share; the diff costs as much as the whole list is long."""
         plan = self.plan
-        values = {"changed": plan.changed, "added": plan.added, "updated": plan.updated, "removed": plan.removed,
-                  "repaired": plan.repaired, "warnings": self.warnings}
+        values = {"changed": plan.changed, **plan.ids, "warnings": self.warnings}
         return {**values, "diff": self.diff} if diff else values
 
 
@@ -197,6 +204,7 @@ def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
         engine.finish(plan.before, plan.after, plan.touched)
     else:
         engine.confirm(plan.before, plan.after, set())
+    engine.note(plan.ids, plan.changed)
     return plan
 
 

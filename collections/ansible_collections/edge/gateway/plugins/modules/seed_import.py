@@ -82,6 +82,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.seed import SeedImport, forwards_of, is_rule
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 
@@ -97,6 +98,7 @@ def take_over(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     older = forwards_of(host, params["seed_dir"])
     engine = SeedImport(host, params["state_dir"], params["interface"], params["backend"], allow_outside_mesh=params["allow_outside_mesh"])
     engine.older = older
+    engine.chronicle = Chronicle(host, params["state_dir"], "seed_import")
     outcome = converge(engine, lambda current: {**older, **current}, dry_run)
     gone = [name[1:-1] for name in outcome.plan.wanted if is_rule(name)]
     return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items],

@@ -99,6 +99,7 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.certificates import CertificateEngine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.certificate import parse_all
 
@@ -116,6 +117,7 @@ def supply(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the certificates to what the task asks for."""
     certificates = parse_all(params["certificates"])
     engine = CertificateEngine(Host(), certificates, params["certificates_dir"], params["dynamic_dir"], params["group"])
+    engine.chronicle = Chronicle(engine.host, STATE_DIR, "traefik_certificates")
     result = converge(engine, engine.wish.edit, dry_run).as_dict()
     return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
 

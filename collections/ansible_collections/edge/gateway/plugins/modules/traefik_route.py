@@ -318,6 +318,12 @@ options:
   proxy_protocol: &proxy_protocol
     description: With C(tcp) targets, tell the target the client's address by this version of the PROXY protocol. V(1) or V(2).
     type: int
+  expires: &expires
+    description:
+      - When the route ends by itself, as a point in time of RFC 3339 like V(2027-01-31T18:00:00Z). Never when left out.
+      - A timer that the role P(edge.gateway.upkeep#role) installs closes it within a minute after that time, without Ansible.
+      - In a list, an entry whose time has passed counts as V(absent); a single one is refused.
+    type: str
   state: &state
     description: Whether the route is wanted. V(absent) needs only the id.
     type: str
@@ -350,6 +356,7 @@ options:
       tls_options: *tls_options
       passthrough: *passthrough
       proxy_protocol: *proxy_protocol
+      expires: *expires
       state: *state
   src:
     description:
@@ -512,6 +519,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.engines.routes import RouteEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
@@ -548,12 +556,13 @@ def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the routes to what the task asks for."""
     host = Host()
     params = with_entries(host, params, "routes", check_names)
-    edit = edit_of(params, "route_id", "routes", Route.parse)
+    edit = edit_of(params, "route_id", "routes", Route.parse, host.now())
     api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
     watched = {str(each["route_id"]) for each in entries_of(params, "route_id", "routes")}
     engine = RouteEngine(host, params["dynamic_dir"], api if params["wait"] else None, params["wait_timeout"],
                          wait_certificate=params["wait_certificate"], watched=watched, allow_local_target=params["allow_local_target"])
     engine.static = read(host, params["static_config"], params["static"], engine.warnings)
+    engine.chronicle = Chronicle(host, STATE_DIR, "traefik_route")
     outcome = converge(engine, edit, dry_run)
     live = engine.live(outcome.plan.after)
     whole = not params["summary"]

@@ -198,6 +198,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.wireguard import MeshEngine, join_options
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields
@@ -223,6 +224,7 @@ def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     name = fields.interface("interface", params["interface"])
     edit = edit_of(params)
     engine = MeshEngine(Host(), name, params["config_dir"], params["data_dir"], join_options(params))
+    engine.chronicle = Chronicle(engine.host, params["data_dir"], "wg_join")
     outcome = converge(engine, edit, dry_run)
     result = outcome.as_dict()
     return {**{key: result[key] for key in ("changed", "diff", "warnings")}, **engine.report(outcome.plan.after.get(name))}

@@ -219,6 +219,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.hub import HubEngine, hub_of
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields
@@ -253,6 +254,7 @@ def register(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     where = endpoint("endpoint", params["endpoint"]) if params["endpoint"] else None
     engine = HubEngine(host, hub, params["config_dir"], params["data_dir"], patience=patience,
                        awaited=params["node_pubkey"] or "" if patience else "")
+    engine.chronicle = Chronicle(host, params["data_dir"], "wg_peer")
     outcome = converge(engine, edit, dry_run)
     nodes = outcome.plan.after
     told = nodes.get(params["node_id"]) if params["node_id"] else None

@@ -8,15 +8,24 @@ The whole list of steps, with what each has to do, is ``converge.Engine``.
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, Generic, List, Set, TypeVar
+import contextlib
+from typing import ContextManager, Dict, Generic, List, Mapping, Optional, Set, TypeVar
 
+from ..errors import GatewayError
 from ..host import Host
+from .history import Chronicle
 
 Item = TypeVar("Item")
 
 
 class BaseEngine(Generic[Item]):
-    """An engine for a system on which nobody outside has a say, and where reading back is all the confirmation."""
+    """An engine for a system on which nobody outside has a say, and where reading back is all the confirmation.
+
+    Attributes:
+        chronicle: where runs are noted, for those that people ask about.
+    """
+
+    chronicle: Optional[Chronicle] = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -42,3 +51,10 @@ class BaseEngine(Generic[Item]):
 
     def finish(self, before: Dict[str, Item], after: Dict[str, Item], touched: Set[str]) -> None:
         """Nothing is left behind."""
+
+    def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
+        """Note the run where somebody may look for it."""
+        if self.chronicle:
+            # the work is done, and a full disk must not make a failure of it
+            with contextlib.suppress(GatewayError):
+                self.chronicle.note(ids, changed)
