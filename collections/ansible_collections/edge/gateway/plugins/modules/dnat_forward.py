@@ -246,7 +246,7 @@ option:
   sample: public_port
 """
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Mapping
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
@@ -255,7 +255,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.history impor
 from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
-from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, check_names
+from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, Forwards, check_names
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward_rules import reply_networks
 
 FORWARD: spec.Spec = {
@@ -277,12 +277,18 @@ ARGUMENTS: spec.Spec = {
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
+CONSTRAINTS = {"mutually_exclusive": [("forward_id", "forwards", "src")]}
+
+
+def wish(params: Mapping[str, Any], host: Host) -> Callable[[Forwards], Forwards]:
+    """The edit that the task asks for; only a file of the host itself needs the host."""
+    return edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse, host.now())
 
 
 def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the forwards to what the task asks for."""
     host = Host()
-    edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse, host.now())
+    edit = wish(params, host)
     engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
                            allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"],
                            reply_nodes=reply_networks(params["reply_nodes"]))
@@ -296,7 +302,7 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, forward, mutually_exclusive=[("forward_id", "forwards", "src")])
+    entry.run(ARGUMENTS, forward, **CONSTRAINTS)
 
 
 if __name__ == "__main__":

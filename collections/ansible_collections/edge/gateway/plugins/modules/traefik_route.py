@@ -515,7 +515,7 @@ option:
   sample: hostname
 """
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Mapping
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
@@ -528,7 +528,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of, entries_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.middleware import MIDDLEWARE
 from ansible_collections.edge.gateway.plugins.module_utils.models.options import many
-from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route, check_names
+from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route, Routes, check_names
 from ansible_collections.edge.gateway.plugins.module_utils.models.route_options import EXTRAS
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
 
@@ -550,13 +550,24 @@ ARGUMENTS: spec.Spec = {
     "wait_certificate": {"type": "int", "default": 0}, "allow_local_target": {"type": "bool", "default": False}, "static": {"type": "dict"},
     **spec.TRAEFIK, **spec.STATIC,
 }
+CONSTRAINTS = {"mutually_exclusive": [("route_id", "routes", "src")]}
+
+
+def wish(params: Mapping[str, Any], host: Host) -> Callable[[Routes], Routes]:
+    """The edit that the task asks for; only a file of the host itself needs the host."""
+    return edit_of(entries(params, host), "route_id", "routes", Route.parse, host.now())
+
+
+def entries(params: Mapping[str, Any], host: Host) -> Dict[str, Any]:
+    """The parameters, with the list of ``src``."""
+    return with_entries(host, params, "routes", check_names)
 
 
 def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the routes to what the task asks for."""
     host = Host()
-    params = with_entries(host, params, "routes", check_names)
-    edit = edit_of(params, "route_id", "routes", Route.parse, host.now())
+    params = {**entries(params, host), "src": None}
+    edit = wish(params, host)
     api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
     watched = {str(each["route_id"]) for each in entries_of(params, "route_id", "routes")}
     engine = RouteEngine(host, params["dynamic_dir"], api if params["wait"] else None, params["wait_timeout"],
@@ -574,7 +585,7 @@ def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, route, mutually_exclusive=[("route_id", "routes", "src")])
+    entry.run(ARGUMENTS, route, **CONSTRAINTS)
 
 
 if __name__ == "__main__":

@@ -217,6 +217,11 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "client_networks": {"type": "list", "elements": "str"}, "rotate_key": {"type": "bool", "default": False, "no_log": False},
     "state": {"type": "str", "choices": ["joined", "left"], "default": "joined"},
 }
+CONSTRAINTS = {
+    "mutually_exclusive": [("controller_url", "join_answer")],
+    "required_if": [("state", "joined", ("node_id",)), ("state", "joined", ("controller_url", "join_answer"), True)],
+    "required_by": {"controller_url": ("join_token",)},
+}
 
 
 def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
@@ -231,9 +236,7 @@ def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, join, mutually_exclusive=[("controller_url", "join_answer")],
-              required_if=[("state", "joined", ("node_id",)), ("state", "joined", ("controller_url", "join_answer"), True)],
-              required_by={"controller_url": ("join_token",)})
+    entry.run(ARGUMENTS, join, **CONSTRAINTS)
 
 
 if __name__ == "__main__":
