@@ -78,6 +78,9 @@ class MemoryEngine:
     def finish(self, before: Items, after: Items, touched: Set[str]) -> None:
         self.calls.append("finish")
 
+    def explain(self, before: Items, after: Items, named: List[str], parts: List[str]) -> List[str]:
+        return [*named, *parts]
+
     def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
         self.noted.append((dict(ids), changed))
 

@@ -197,6 +197,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+    The first fifty with O(summary).
+  type: list
+  elements: str
+  returned: success
+  sample: ['voice: opens udp 6000-6010 to 10.50.0.14 for 203.0.113.0/24']
 backend:
   description: The firewall that was driven.
   type: str
@@ -254,6 +261,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards impo
 from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models.changes import shortened
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, Forwards, check_names
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward_rules import reply_networks
@@ -298,6 +306,7 @@ def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}
     if whole:
         return {**result, "forwards": [item.as_dict() for item in outcome.items]}
+    result["changes"] = shortened(result["changes"])
     return with_packed_ids(result, IDS) if params["_packed"] else result
 
 

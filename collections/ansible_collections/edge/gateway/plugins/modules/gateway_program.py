@@ -29,6 +29,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds /usr/local/lib/edge-gateway/edge-gateway]
 path:
   description: The program.
   type: str
@@ -56,7 +62,6 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec, upkeep  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines import program
-from ansible_collections.edge.gateway.plugins.module_utils.engines.config_files import ConfigFileEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import Wish
 
@@ -64,8 +69,9 @@ from ansible_collections.edge.gateway.plugins.module_utils.models.config_file im
 def install(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the program to what the task asks for."""
     wish = program.beside(Wish.parse(params))
-    result = converge(ConfigFileEngine(Host(), wish), wish.edit, dry_run).as_dict()
-    return {**{key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}, "path": program.PROGRAM}
+    result = converge(program.ProgramEngine(Host(), wish), wish.edit, dry_run).as_dict()
+    kept = {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "changes", "warnings")}
+    return {**kept, "path": program.PROGRAM}
 
 
 def main() -> None:

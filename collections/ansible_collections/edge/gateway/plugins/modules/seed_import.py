@@ -40,6 +40,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: ['vm-1: opens tcp 22015 to 10.50.0.12:22 for anyone']
 backend:
   description: The firewall that was driven.
   type: str

@@ -67,6 +67,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds /etc/traefik/certs/shop.pem]
 added:
   description: Paths that this run created.
   type: list
@@ -119,7 +125,7 @@ def supply(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     engine = CertificateEngine(Host(), certificates, params["certificates_dir"], params["dynamic_dir"], params["group"])
     engine.chronicle = Chronicle(engine.host, STATE_DIR, "traefik_certificates")
     result = converge(engine, engine.wish.edit, dry_run).as_dict()
-    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
+    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "changes", "warnings")}
 
 
 def main() -> None:

@@ -460,6 +460,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+    The first fifty with O(summary).
+  type: list
+  elements: str
+  returned: success
+  sample: ['shop: hostname a.example moves from http://10.50.0.14:80 to http://10.50.0.15:80']
 routes:
   description: All routes of this collection that exist after the run, with the names of the options. Hashes of passwords are left out.
   type: list
@@ -525,6 +532,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.routes import
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_static import read
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models.changes import shortened
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of, entries_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.middleware import MIDDLEWARE
 from ansible_collections.edge.gateway.plugins.module_utils.models.options import many
@@ -581,6 +589,7 @@ def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     if whole:
         return {**result, "live": live, "routes": [item.shown() for item in outcome.items]}
     result["live"] = {name: status for name, status in live.items() if status != "enabled"}
+    result["changes"] = shortened(result["changes"])
     return with_packed_ids(result, IDS) if params["_packed"] else result
 
 

@@ -142,6 +142,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [changes wg0]
 interface:
   description: Name of the interface.
   type: str
@@ -232,7 +238,7 @@ def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     engine.chronicle = Chronicle(engine.host, params["data_dir"], "wg_join")
     outcome = converge(engine, edit, dry_run)
     result = outcome.as_dict()
-    return {**{key: result[key] for key in ("changed", "diff", "warnings")}, **engine.report(outcome.plan.after.get(name))}
+    return {**{key: result[key] for key in ("changed", "diff", "changes", "warnings")}, **engine.report(outcome.plan.after.get(name))}
 
 
 def main() -> None:

@@ -166,6 +166,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds node7]
 join_answer:
   description: What the node is told. Empty in check mode while the hub has no key, and for other than one node.
   type: dict

@@ -13,6 +13,7 @@ from typing import ContextManager, Dict, Generic, List, Mapping, Optional, Set, 
 
 from ..errors import GatewayError
 from ..host import Host
+from ..models.changes import of_parts
 from .history import Chronicle
 
 Item = TypeVar("Item")
@@ -51,6 +52,12 @@ class BaseEngine(Generic[Item]):
 
     def finish(self, before: Dict[str, Item], after: Dict[str, Item], touched: Set[str]) -> None:
         """Nothing is left behind."""
+
+    def explain(self, before: Dict[str, Item], after: Dict[str, Item], named: List[str], parts: List[str]) -> List[str]:
+        """What happens to each object and part, in one word."""
+        verbs = [(name, "adds" if name not in before else "removes" if name not in after else
+                  "repairs" if before[name] == after[name] else "changes") for name in named]
+        return [f"{verb} {name}" for name, verb in verbs] + of_parts(parts)
 
     def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
         """Note the run where somebody may look for it."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from typing import Dict
+from typing import Dict, List
 
 from ..models.config_file import ConfigFile, ConfigFiles, Wish
+from .config_files import ConfigFileEngine
 
 ROOT = "/usr/local/lib/edge-gateway"
 PACKAGE = f"{ROOT}/edge_gateway"
@@ -32,6 +33,16 @@ sys.exit(main())
 def beside(wish: Wish) -> Wish:
     """What a task asks for, and beside it the program."""
     return Wish({**_files(), **wish.wanted}, wish.absent)
+
+
+class ProgramEngine(ConfigFileEngine):
+    """Those files, of which people are told as of one."""
+
+    def explain(self, before: ConfigFiles, after: ConfigFiles, named: List[str], parts: List[str]) -> List[str]:
+        """The program counts as one object."""
+        others = [path for path in named if not path.startswith(f"{PACKAGE}/")]
+        lines = super().explain(before, after, others, parts)
+        return lines if len(others) == len(named) else ["brings the program of the timers up to date", *lines]
 
 
 def _files() -> ConfigFiles:
