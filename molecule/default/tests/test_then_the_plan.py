@@ -18,7 +18,8 @@ MIXED = {
         {"forward_id": "demo-echo", "public_port": 22000, "target_ip": "10.50.0.12", "target_port": 32216,
          "comment": "lab echo service"},
         {"forward_id": "flows", "public_port": 22030, "target_ip": "10.50.0.12", "target_port": 32217, "proto": "udp"},
-        {"forward_id": "voice", "public_port": "5000-5010", "target_ip": "10.50.0.12", "proto": "udp", "source_ranges": ["203.0.113.0/24"]}],
+        {"forward_id": "voice", "public_port": "5000-5010", "target_ip": "10.50.0.12", "proto": "udp",
+         "source_ranges": ["203.0.113.0/24"]}],
     "edge_gateway_routes": [
         {"route_id": "demo", "hostname": "demo.edge.test", "target_url": "http://10.50.0.13:8080"},
         {"route_id": "new", "hostname": ["a.edge.test", "b.edge.test"], "target_url": "http://10.50.0.12:8080", "path_prefix": "/api"}],
@@ -33,8 +34,8 @@ FLOWS = {"forward_id": "flows", "public_port": 22030, "target_ip": "10.50.0.12",
 def standing(edge: Host, client: Host) -> Iterator[None]:
     """Beside what the inventory wants, a forward that goes, one that has live flows, and a rule that somebody has taken away."""
     assert playbook("playbooks/tcp_forward.yml", "-e", json.dumps({"forwards": [UNDONE, FLOWS]})).returncode == 0
-    client.check_output("for flow in 1 2; do (for beat in $(seq 90); do echo x; sleep 1; done | timeout 95 socat -u - UDP:10.89.50.11:22030) "
-                        ">/dev/null 2>&1 & done")
+    beat = "for beat in $(seq 90); do echo x; sleep 1; done | timeout 95 socat -u - UDP:10.89.50.11:22030"
+    client.check_output(f"for flow in 1 2; do ({beat}) >/dev/null 2>&1 & done")
     yield
     done = playbook("site.yml", "-e", '{"edge_gateway_forwards_purge": true, "edge_gateway_routes_purge": true}')
     assert done.returncode == 0, done.output

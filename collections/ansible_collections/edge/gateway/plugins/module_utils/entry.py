@@ -37,7 +37,7 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     """
     gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
     kind = UnloggedModule if holds_secrets(argument_spec) else AnsibleModule
-    module = kind(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    module = kind(argument_spec=argument_spec, **{"supports_check_mode": True, **constraints})
     try:
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:

@@ -15,7 +15,7 @@ from ..models import fields, health
 from ..models.edits import is_over
 from ..models.health import Part
 from ..models.held_certificate import troubles
-from . import held_certificates, mesh_state, system
+from . import held_certificates, mesh_state, rollback, system
 from .forwards import BOOT_UNIT, FORWARDING_PARTS, ForwardEngine
 from .history import Chronicle
 from .reply_probe import one_way_nodes
@@ -102,7 +102,7 @@ def _disk(host: Host, places: Places) -> Part:
 def _converge(host: Host, places: Places) -> Part:
     runs = Chronicle(host, places.state_dir).load().runs
     age = max(0, int(time.time()) - fields.seconds(max(runs.values()))) if runs else None
-    return health.converged(runs, age, places.max_age)
+    return health.converged(runs, age, places.max_age, rollback.unfinished(host))
 
 
 def _routes(host: Host, places: Places) -> Part:
