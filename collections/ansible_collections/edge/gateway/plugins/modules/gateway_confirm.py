@@ -92,6 +92,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.system import
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields
+from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import plain_path
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import FAILED, Part
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
 
@@ -106,7 +107,7 @@ def act(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Do what ``state`` says."""
     host = Host()
     interface = mesh_interface(host, params["interface"])
-    rollback = Rollback(host, interface, params["token"] or "by hand")
+    rollback = Rollback(host, interface, plain_path("dynamic_dir", params["dynamic_dir"]), params["token"] or "by hand")
     places = Places(interface, params["config_dir"], params["state_dir"], params["dynamic_dir"],
                     TraefikApi(url("api_url", params["api_url"], ("http", "https"))))
     result = {"changed": False, "token": rollback.token}

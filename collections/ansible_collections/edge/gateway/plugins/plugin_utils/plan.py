@@ -14,6 +14,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.models.fleet import n
 REGISTERED: Sequence[Tuple[str, str]] = (
     ("mesh", "edge_gateway_wireguard_files"), ("mesh", "edge_gateway_wireguard_registration"), ("mesh", "edge_gateway_wireguard_joined"),
     ("host", "edge_gateway_upkeep_files"), ("host", "edge_gateway_forwards_unit"), ("forwards", "edge_gateway_forwards_applied"),
+    ("host", "edge_gateway_inbound_applied"),
     ("traefik", "edge_gateway_traefik_served"), ("traefik", "edge_gateway_certificates_supplied"),
     ("routes", "edge_gateway_routes_applied"))
 FORMATS = ("md", "json", "txt")

@@ -31,11 +31,12 @@ class Rollback:
     """The rollback of one host.
 
     Args:
+        dynamic_dir: directory of the routes.
         token: names the run; another one may not confirm its change.
     """
 
-    def __init__(self, host: Host, interface: str, token: str) -> None:
-        self.host, self.interface, self.token = host, interface, token
+    def __init__(self, host: Host, interface: str, dynamic_dir: str, token: str) -> None:
+        self.host, self.interface, self.dynamic_dir, self.token = host, interface, dynamic_dir, token
 
     def arm(self, seconds: int, statuses: Dict[str, str]) -> str:
         """Have the host return to how it stands in so many seconds; a run that has armed already begins to count anew.
@@ -67,7 +68,7 @@ class Rollback:
         self.host.make_directory("/var/lib/edge-gateway")
         self.host.make_directory(DIRECTORY)
         self.host.remove(TAKEN_BACK)
-        self.host.write(SCRIPT, script(self.interface))
+        self.host.write(SCRIPT, script(self.interface, self.dynamic_dir))
         self.host.write(f"{DIRECTORY}/token", self.token + "\n")
         self.host.run(["/bin/sh", SCRIPT, "keep"])
         if self.host.read(UNIT_FILE) != UNIT_TEXT.encode():
@@ -133,12 +134,14 @@ class Rollback:
 
     def _forget(self) -> None:
         self.host.remove(ARMED)
+        # among what was kept are keys
+        self.host.run(["/bin/sh", SCRIPT, "forget"])
         self.host.run(["systemctl", "disable", "--quiet", UNIT], check=False)
 
 
 def unfinished(host: Host) -> str:
     """A sentence about a change that waits for its confirmation, or was taken back; empty when there is none."""
-    known = Rollback(host, "wg0", "")._armed()
+    known = Rollback(host, "", "", "")._armed()
     if known:
         return f"a change waits to be confirmed, and is taken back at {known['until']}"
     when = (host.read(TAKEN_BACK) or b"").decode().strip()
