@@ -66,6 +66,13 @@ def parse(text: str) -> List[Chain]:
     return [replace(chain, rules=tuple(rules.get(place, []))) for place, chain in chains.items()]
 
 
+def with_words(chains: List[Chain], listing: str) -> List[Chain]:
+    """Chains of one table, their rules with nft's own words, from ``nft -a list table``."""
+    marked = [line.rpartition(" # handle ") for line in listing.splitlines()]
+    words = {int(handle): text.strip() for text, mark, handle in marked if mark and handle.isdecimal()}
+    return [replace(chain, rules=tuple(replace(rule, text=words.get(rule.handle, "")) for rule in chain.rules)) for chain in chains]
+
+
 def rule_text(listing: str, handle: int) -> str:
     """One rule in nft's own words, from ``nft -a list chain``; empty when it is not there."""
     mark = f" # handle {handle}"

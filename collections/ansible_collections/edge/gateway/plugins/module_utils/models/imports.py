@@ -15,7 +15,7 @@ from . import fields
 from . import filtering as f
 from .filtering import Span
 from .forward import Forward, Forwards
-from .nat import PROTOCOLS, STRANGER, Limits, Place, Table
+from .nat import OURS, PROTOCOLS, STRANGER, Limits, Place, Table
 
 MOST_FORWARDS, MOST_NOTES = 10000, 500
 # IP version, protocol, first and last public port, target and its first port: what a forward does, whoever may use it
@@ -112,7 +112,8 @@ class NatReader:
             table = self.tables[number]
             for place in table.places(table.chains[name]):
                 if place.limits.owner:
-                    self._claims.add(place.limits, None, place)
+                    if place.limits.owner != OURS:      # what ours take, an imported forward takes over from itself
+                        self._claims.add(place.limits, None, place)
                     if place.rule.verdict == f.REDIRECT:
                         key = f"{place.chain}, which {place.limits.owner} made"
                         owned[key] = owned.get(key, 0) + 1

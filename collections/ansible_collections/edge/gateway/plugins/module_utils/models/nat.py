@@ -15,9 +15,10 @@ from ..errors import shown
 from . import filtering as f
 from .filtering import Chain, Condition, Fact, Known, Rule, Span
 
+OURS = "this collection"
 # who makes chains by programs of its own, by the beginning of their names
 OWNERS = {"DOCKER": "Docker", "KUBE-": "Kubernetes", "CNI-": "a container network", "NETAVARK": "Podman", "LIBVIRT": "libvirt",
-          "cali-": "Calico", "CILIUM": "Cilium", "OLD_CILIUM": "Cilium", "FLANNEL": "flannel", "EDGE-GATEWAY": "this collection"}
+          "cali-": "Calico", "CILIUM": "Cilium", "OLD_CILIUM": "Cilium", "FLANNEL": "flannel", "EDGE-GATEWAY": OURS}
 PROTOCOLS = frozenset({"tcp", "udp"})
 # rules that are looked at, since chains may be called from many places
 MOST_RULES = 100000
