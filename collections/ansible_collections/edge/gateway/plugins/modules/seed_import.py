@@ -18,8 +18,7 @@ description:
   - The agent's rule that accepts established connections stays, since other rules may rely on it.
   - Stop the older system's containers first, or its agent adds its rules again at its next start.
   - With O(forwards), those are taken over instead, and they win over forwards of ours with the same id. Of the agent's rules those go
-    that did the same, and its masquerade when nothing needs it any more. The playbook C(import_seed.yml) calls it so with what
-    M(edge.gateway.gateway_import) had found.
+    that did the same. The playbook C(import_seed.yml) calls it so with what M(edge.gateway.gateway_import) had found.
 author:
   - edge.gateway contributors (@edge-gateway)
 options:

@@ -11,14 +11,13 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..errors import GatewayError, InvalidInput, StateRefused
 from ..formats import iptables_save, nft_ruleset, seed, seed_routes
-from ..formats.nftables import FAMILY, TABLE
 from ..formats.seed_routes import Found
 from ..host import Host
 from ..models.filtering import Chain
 from ..models.forward import Forward
 from ..models.imports import Draft, Imported, NatReader, combine
 from ..models.nat import Table
-from . import foreign
+from . import foreign, system
 
 NAMES = {4: "ip", 6: "ip6"}
 LOADED = (".yml", ".yaml", ".toml")
@@ -31,15 +30,16 @@ def nat_readers(host: Host, interface: str, notes: List[str]) -> List[NatReader]
         interface: the mesh interface.
         notes: gets a sentence for each table that could not be read.
     """
-    heads = foreign.base_chains(host, notes)
-    return [NatReader([Table(chains, family, interface) for chains in _tables(host, family, heads, notes)], family) for family in NAMES]
+    heads, own = foreign.base_chains(host, notes), system.own_addresses(host)
+    return [NatReader([Table(chains, family, interface, own) for chains in _tables(host, family, heads, notes)], family)
+            for family in NAMES]
 
 
 def _tables(host: Host, family: int, heads: List[Chain], notes: List[str]) -> Iterator[List[Chain]]:
     name = NAMES[family]
     by_table: Dict[Tuple[str, str], List[Chain]] = {}
     for head in heads:
-        if head.hook and head.family in ("inet", name) and (head.family, head.table) != (FAMILY, TABLE):
+        if head.hook and head.family in ("inet", name):
             by_table.setdefault((head.family, head.table), []).append(head)
     places = [place for place, found in by_table.items() if any(head.kind == "nat" for head in found)]
     readers: List[Callable[[], List[Chain]]] = [partial(_with_words, host, *place) if not foreign.is_iptables(by_table[place]) else

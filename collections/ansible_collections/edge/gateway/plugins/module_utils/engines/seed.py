@@ -62,7 +62,6 @@ class SeedImport(ForwardEngine):
     remove_rules = False
     rules: Dict[str, List[Rule]] = {}
     doubled: List[str] = []
-    _whole = True
 
     def read(self) -> Mapping[str, object]:
         """Besides our own rules, each of the others that has to go."""
@@ -89,26 +88,23 @@ class SeedImport(ForwardEngine):
         if not self.older or self.host.find(f"{variant}-save") is None or legacy and not system.legacy_tables(self.host, 4):
             return []
         listing = self.host.run([f"{variant}-save"], check=False).out
-        masquerade = self.backend.name != "iptables" and self._whole
-        return seed.rules_of(listing, self.older.values(), self.interface, masquerade)
+        return seed.rules_of(listing, self.older.values(), self.interface, masquerade=self.backend.name != "iptables")
 
     def _by_hand(self) -> Dict[str, List[Rule]]:
         """The rules that the reviewed forwards do the work of, by program; those that only share a port with one are doubled."""
         wanted = all_ways(self.reviewed or {})
         found: Dict[str, List[Rule]] = {}
-        self.doubled, stays = [], False
+        self.doubled = []
         for reader in nat_readers(self.host, self.interface, []):
             reader.read()
             for place, forwards in reader.sent:
                 chain, text = place.chain, f"-A {place.chain.name} {place.rule.text}"
                 program = chain.backend.replace("ip", chain.family, 1) if chain.backend != "nft" else ""
-                taken = wanted.issuperset(way for forward in forwards for way in ways(forward))
-                if taken and program and "\n" not in text:
+                done = wanted.issuperset(way for forward in forwards for way in ways(forward))
+                if done and program and "\n" not in text:
                     found.setdefault(program, []).append(Rule("nat", text))
                 elif any(_shares(forward, self.reviewed or {}) for forward in forwards):
                     self.doubled.append(f"{program} -t nat {text}" if program else _in_words_of_nft(Sent(place, forwards)))
-                stays = stays or not taken
-        self._whole = not stays
         return found
 
     def write(self, before: Forwards, after: Forwards) -> None:

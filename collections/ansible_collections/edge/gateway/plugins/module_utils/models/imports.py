@@ -71,6 +71,8 @@ class _Claims:
         self.wide: List[Tuple[Limits, object, Place]] = []
 
     def add(self, limits: Limits, way: object, place: Place) -> None:
+        if limits.apart:
+            return
         if len(limits.protos) == 1 and len(limits.ports) == 1 and limits.ports[0][0] == limits.ports[0][1]:
             key = next(iter(limits.protos)), limits.ports[0][0]
             self.single.setdefault(key, []).append((way, place))
@@ -182,6 +184,8 @@ class NatReader:
             InvalidInput: the same, from the model.
         """
         limits, rule = place.limits, place.rule
+        if limits.apart:
+            raise ValueError("it is for packets that no forward takes, from the mesh or to another host; leave it, or write what is needed")
         if limits.beyond:
             raise ValueError(f"it depends on {limits.beyond}; {BY_HAND}")
         if not limits.protos or not limits.protos <= PROTOCOLS:

@@ -15,7 +15,7 @@ from ..errors import shown
 from . import filtering as f
 from .filtering import Chain, Condition, Fact, Known, Rule, Span
 
-OURS = "this collection"
+OURS, OUR_TABLE = "this collection", "edge_gateway"
 # who makes chains by programs of its own, by the beginning of their names
 OWNERS = {"DOCKER": "Docker", "KUBE-": "Kubernetes", "CNI-": "a container network", "NETAVARK": "Podman", "LIBVIRT": "libvirt",
           "cali-": "Calico", "CILIUM": "Cilium", "OLD_CILIUM": "Cilium", "FLANNEL": "flannel", "EDGE-GATEWAY": OURS}
@@ -38,6 +38,7 @@ class Limits(NamedTuple):
         protos, ports, sources: empty for any.
         beyond: what else it depends on; empty when nothing.
         owner: whose program made the chain it stands in; empty for nobody's that is known.
+        apart: whether it is for packets that no forward takes: from the mesh, to another host, of open connections.
     """
 
     protos: FrozenSet[str] = frozenset()
@@ -45,6 +46,7 @@ class Limits(NamedTuple):
     sources: Tuple[Span, ...] = ()
     beyond: str = ""
     owner: str = ""
+    apart: bool = False
 
     def within(self, outer: Limits) -> Optional[Limits]:
         """What is left of it behind a jump for which others hold; None for nothing."""
@@ -53,7 +55,7 @@ class Limits(NamedTuple):
             return None
         twice = self.ports and outer.ports or self.sources and outer.sources
         return Limits(protos, self.ports or outer.ports, self.sources or outer.sources,
-                      self.beyond or outer.beyond or ("the conditions of the jump to it" if twice else ""))
+                      self.beyond or outer.beyond or ("the conditions of the jump to it" if twice else ""), apart=self.apart or outer.apart)
 
     def overlaps(self, other: Limits) -> bool:
         """Whether one packet may be meant by both."""
@@ -74,24 +76,27 @@ class Place(NamedTuple):
         return f"the rule {shown(words)} in {self.chain}"
 
 
-def limits_of(conditions: Sequence[Condition], family: int, mesh: str) -> Optional[Limits]:
-    """What the conditions of a rule on the way in say; None when no packet that a forward could be for meets them.
+def limits_of(conditions: Sequence[Condition], family: int, mesh: str, own: Sequence[int]) -> Optional[Limits]:
+    """What the conditions of a rule on the way in say; None for one of the other IP version, or of no packet at all.
 
     Args:
         family: 4 or 6.
         mesh: the mesh interface, from which no forward takes anything; nor from the loopback one.
+        own: addresses of the host, to which a forward's packets are sent; empty when they are not known.
     """
-    found = Limits()
+    found: Optional[Limits] = Limits()
     facts: Dict[str, Fact] = {f.FAMILY: _name(str(family)), f.TARGET_TYPE: _name("local"), f.STATE: _name("new"),
                               f.STATUS: Known(), f.DIRECTION: _name("original"), f.IIF: Known(maybe=None, never=frozenset({mesh, "lo"}))}
     for condition in conditions:
         answer = condition.matches(facts)
-        limits = None
-        if answer is None:
-            limits = _limit(condition).within(found)
-        if answer is False or answer is None and limits is None:
+        if own and condition.field == f.TARGET and not any(condition.matches({f.TARGET: (address, address)}) for address in own):
+            answer = False
+        if answer is False and condition.field == f.FAMILY:
             return None
-        found = limits or found
+        if not answer:
+            found = (_limit(condition) if answer is None else Limits(apart=True)).within(found or Limits())
+        if found is None:
+            return None
     return found
 
 
@@ -112,13 +117,19 @@ def _name(name: str) -> Known:
 class Table:
     """The chains of one table of one IP version.
 
+    Args:
+        mesh: the mesh interface.
+        own: addresses of the host.
+
     Attributes:
         skipped: whether chains call each other so often that not all of it was looked at.
     """
 
-    def __init__(self, chains: Iterable[Chain], family: int, mesh: str) -> None:
+    def __init__(self, chains: Iterable[Chain], family: int, mesh: str, own: Iterable[str] = ()) -> None:
         self.chains = {chain.name: chain for chain in chains}
         self.family, self.mesh = family, mesh
+        addresses = [ipaddress.ip_address(words) for words in own]
+        self.own = [int(address) for address in addresses if address.version == family and not address.is_loopback]
         self.skipped = False
         self._left = MOST_RULES
 
@@ -129,14 +140,14 @@ class Table:
 
     def places(self, chain: Chain, outer: Limits = Limits(), depth: int = 0) -> Iterator[Place]:  # noqa: B008  a tuple
         """The rules that decide, in the order in which a packet on its way in meets them; those behind jumps included."""
-        owner = owner_of(chain.name) or outer.owner
+        owner = owner_of(chain) or outer.owner
         gone: List[Limits] = []     # what has left this chain for the one that called it
         for rule in chain.rules:
             self._left -= 1
             self.skipped = self.skipped or self._left < 0 or depth > DEPTH_LIMIT
             if self.skipped:
                 return
-            own = limits_of(rule.conditions, self.family, self.mesh)
+            own = limits_of(rule.conditions, self.family, self.mesh, self.own)
             limits = own.within(outer) if own else None
             if limits is None or rule.verdict == f.CONTINUE:
                 continue
@@ -194,6 +205,8 @@ class Table:
                 certain = False
 
 
-def owner_of(chain: str) -> str:
-    """Whose program makes chains of such a name; empty for nobody's that is known."""
-    return next((owner for start, owner in OWNERS.items() if chain.startswith(start)), "")
+def owner_of(chain: Chain) -> str:
+    """Whose program makes such a chain; empty for nobody's that is known."""
+    if chain.backend == "nft" and chain.table == OUR_TABLE:
+        return OURS
+    return next((owner for start, owner in OWNERS.items() if chain.name.startswith(start)), "")
