@@ -60,9 +60,8 @@ def parse(text: str) -> List[Chain]:
             chains[chain.family, chain.table, chain.name] = chain
         elif kind == "rule":
             place = str(body.get("family")), str(body.get("table")), str(body.get("chain"))
-            note = body.get("comment", "")
-            rules.setdefault(place, []).extend(replace(rule, comment=note) if note else rule for rule in parse_rule(
-                body.get("expr"), _number(body.get("handle"))))
+            found, note = parse_rule(body.get("expr"), _number(body.get("handle"))), body.get("comment")
+            rules.setdefault(place, []).extend([replace(rule, comment=note) for rule in found] if isinstance(note, str) else found)
     return [replace(chain, rules=tuple(rules.get(place, []))) for place, chain in chains.items()]
 
 
@@ -138,7 +137,8 @@ def _translated(body: Any) -> Conditions:
     if not isinstance(body, dict):
         return ()
     family = _implied(body["family"]) if body.get("family") in FAMILIES else ()
-    return (*family, ANYTHING) if isinstance(body.get("addr"), dict) or isinstance(body.get("port"), dict) else family
+    looks_up = isinstance(body.get("addr"), dict) or isinstance(body.get("port"), dict) and "range" not in body["port"]
+    return (*family, ANYTHING) if looks_up else family
 
 
 def _translation(word: str, body: Any) -> str:

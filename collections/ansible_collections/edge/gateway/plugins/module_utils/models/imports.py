@@ -186,10 +186,10 @@ class NatReader:
         limits, rule = place.limits, place.rule
         if limits.apart:
             raise ValueError("it is for packets that no forward takes, from the mesh or to another host; leave it, or write what is needed")
-        if limits.beyond:
+        if limits.beyond and limits.protos <= PROTOCOLS:
             raise ValueError(f"it depends on {limits.beyond}; {BY_HAND}")
         if not limits.protos or not limits.protos <= PROTOCOLS:
-            raise ValueError(f"it is for more than tcp and udp; {BY_HAND}")
+            raise ValueError("it is for other protocols than tcp and udp, which no forward takes; leave it, or write what is needed")
         if not limits.ports:
             raise ValueError("it is for all ports, those of this host's own services among them; write forwards for those that are needed")
         proto = "both" if limits.protos == PROTOCOLS else next(iter(limits.protos))
