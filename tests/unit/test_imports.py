@@ -313,7 +313,8 @@ def test_random_words_are_no_reason_to_fail() -> None:
     source = random.Random(20261126)
     words = ["-A", "PREROUTING", "POSTROUTING", "-p", "tcp", "udp", "--dport", "1:9", "80", "-j", "DNAT", "--to-destination", "!",
              "10.50.0.12:80", "-m", "multiport", "--dports", "1,2,3", "-s", "192.0.2.0/24", "0.0.0.0/0", "-i", "eth0", "--comment",
-             '"a b"', '"', "\\", "MINE", "-g", "\u0663", "1-2", "10.50.0.12:1-0/5", "--random", "\x00", "{{ x }}", "x\u2028- y", "MASQUERADE", "-d", "::1"]
+             '"a b"', '"', "\\", "MINE", "-g", "\u0663", "1-2", "10.50.0.12:1-0/5", "--random", "\x00", "{{ x }}",
+             "x\u2028- y", "MASQUERADE", "-d", "::1"]
     for _ in range(2000):
         rule = RULE.split()
         for _ in range(source.randrange(1, 6)):
