@@ -214,7 +214,8 @@ def test_the_first_of_two_that_claim_a_port_is_taken() -> None:
         item = Forward.parse({"forward_id": name, "public_port": "100-200", "target_ip": "10.50.0.12", "proto": "both", **params})
         return Draft(name, item, (f"from {name}",))
     found = combine([draft("a"), draft("b"), draft("c", public_port="200-300"), draft("d", public_port="201", proto="udp"),
-                     draft("e", public_port="50-99"), draft("f", public_port="99"), draft("g", target_ip="fd50::1"), draft("h", public_port="10-50")], [])
+                     draft("e", public_port="50-99"), draft("f", public_port="99"), draft("g", target_ip="fd50::1"),
+                     draft("h", public_port="10-50")], [])
     assert list(found.forwards) == ["a", "d", "e", "g"] and found.origins["a"] == ["from a", "from b"]
     assert len(found.notes) == 3 and all("already; keep one of the two" in one_sentence(note) for note in found.notes)
 
@@ -295,7 +296,8 @@ def test_chains_that_call_each_other_without_end() -> None:
     """A loop, and thousands of ways through few chains, end, with a note."""
     names = [f"C{number}" for number in range(30)]
     doubling = [f"-A {one} -j {two}" for one, two in zip(names, names[1:]) for _ in range(2)]
-    for rules in (["-A PREROUTING -j C0", "-A C0 -j C0"], ["-A PREROUTING -j C0", *doubling, "-A POSTROUTING -j C0", "-A C29 -m set --match-set x dst -j ACCEPT"]):
+    for rules in (["-A PREROUTING -j C0", "-A C0 -j C0"],
+                  ["-A PREROUTING -j C0", *doubling, "-A POSTROUTING -j C0", "-A C29 -m set --match-set x dst -j ACCEPT"]):
         found = of(RULE, *rules, chains=names, masquerade="")
         assert list(found.forwards) == ["tcp-8080"] and any("so often" in one_sentence(note) for note in found.notes)
     assert found.forwards["tcp-8080"].source_nat == "masquerade" and "set its source_nat" in found.notes[-1]
