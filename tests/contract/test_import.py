@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
 import yaml
+from ansible_collections.edge.gateway.plugins.module_utils.engines.imports import look
 from ansible_collections.edge.gateway.plugins.module_utils.formats import import_file
-from contract import iptables_host, world
+from contract import iptables_host, test_seed_import, world
 from contract import test_forward_options as options
 from contract.forwarding import IP_FORWARD, invoke
+from contract.iptables_host import Watched
 from contract.talk import Echo, dial, say
 from contract.test_forward_options import CLIENT, EDGE, EDGE_MESH, FAR, HALF, NEAR, NODE, VERSIONS, from_client
 from contract.world import inside, nft, sh
@@ -125,39 +129,41 @@ def test_rules_of_nftables_own_language(routed: None, hides: bool) -> None:
     assert talked() == before
 
 
-@pytest.mark.parametrize("variant", iptables_host.VARIANTS)
-def test_taken_over_under_an_open_connection(routed: None, variant: str) -> None:
+@pytest.mark.parametrize(("variant", "version"), [("nft", 4), ("legacy", 6)])
+def test_taken_over_under_an_open_connection(routed: None, variant: str, version: int) -> None:
     """Rules are listed until their removal is asked for; then exactly those go that were imported; the connection stays open."""
-    program = f"iptables-{variant}"
+    program = f"{iptables_host.NAMES[version == 6]}-{variant}"
     with inside("gateway"):
-        rules(variant, 4)
-        sh(program, "-t", "nat", "-A", "PREROUTING", "-i", "up0", "-p", "tcp", "--dport", "9999", "-j", "DNAT", "--to", f"{NODE[4]}:8080")
+        rules(variant, version)
+        sh(program, *["-t", "nat", "-A", "PREROUTING", "-i", "up0", "-p", "tcp", "--dport", "9999", "-j", "DNAT", "--to"], NODE[version])
         found = reviewed()["edge_gateway_forwards"]
     with inside("client"):
-        connection = dial(EDGE[4], 22015)
-    assert connection is not None and say(connection) == f"8080 {EDGE_MESH[4]}"
+        connection = dial(EDGE[version], 22015)
+    assert connection is not None and say(connection) == f"8080 {EDGE_MESH[version]}"
     with connection:
         first = take_over(found[1:], len(found) - 1)
         # not the one that was struck out in review
         assert len(first["doubled_rules"]) == len(SHAPES) - 1 and not first["removed_rules"]
         second = take_over(found, 1, remove_rules=True)
         assert len(second["removed_rules"]) == len(SHAPES) and not second["doubled_rules"]
-        assert say(connection) == f"8080 {EDGE_MESH[4]}"
+        assert say(connection) == f"8080 {EDGE_MESH[version]}"
     with inside("gateway"):
-        left = [line for line in sh(f"{program}-save", "-t", "nat").splitlines() if line.startswith("-A")]
-        assert [line.split()[-1] for line in left] == [f"{NODE[4]}:8080", "MASQUERADE"] and "9999" in left[0]
+        left = [line.split()[-1] for line in iptables_host.listing(program) if line.startswith("-A")]
+        assert left == [NODE[version], "MASQUERADE"]
         again = invoke("seed_import", forwards=found, remove_rules=True, allow_outside_mesh=True)
         assert not again["changed"], again
-    assert from_client("tcp", 22015) == f"8080 {EDGE_MESH[4]}" and from_client("tcp", 2222, FAR[4]) == ""
+    assert from_client("tcp", 22015, version=version) == f"8080 {EDGE_MESH[version]}"
+    assert from_client("tcp", 2222, FAR[version], version) == ""
 
 
 def take_over(forwards: List[Dict[str, Any]], added: int, **params: Any) -> Dict[str, Any]:
     """Check mode, which must foretell all, and the real run."""
     params = {"forwards": forwards, "allow_outside_mesh": True, "_ansible_diff": True, **params}
     with inside("gateway"):
-        before = [world.ruleset(), *map(iptables_host.listing, ("iptables-nft", "iptables-legacy"))]
+        programs = [f"{name}-{variant}" for name in iptables_host.NAMES for variant in iptables_host.VARIANTS]
+        before = [world.ruleset(), *map(iptables_host.listing, programs)]
         predicted = invoke("seed_import", **params, _ansible_check_mode=True)
-        assert before == [world.ruleset(), *map(iptables_host.listing, ("iptables-nft", "iptables-legacy"))]
+        assert before == [world.ruleset(), *map(iptables_host.listing, programs)]
         real = invoke("seed_import", **params)
     for name in (*world.PREDICTED, "removed_rules", "doubled_rules"):
         assert predicted[name] == real[name], name
@@ -176,3 +182,14 @@ def test_a_changed_forward_leaves_the_rule_and_tells(routed: None) -> None:
     result = take_over([{**first, "source_ranges": [HALF[4]]}], 0, remove_rules=True)
     assert len(result["removed_rules"]) == 1 and result["doubled_rules"] == []
     assert from_client("tcp", 22015, FAR[4]) == "" and from_client("udp", 22016) == f"8080 {EDGE_MESH[4]}"
+
+
+def test_the_older_agents_rules_without_its_state(tmp_path: Path) -> None:
+    """Give the same forwards as seed_import takes from its state, but for their names; without iptables that is told."""
+    (tmp_path / "state.json").write_text(json.dumps({"tcp_forwards": test_seed_import.FORWARDS}))
+    test_seed_import.rules("iptables-nft")
+    found = invoke("gateway_import")
+    taken = invoke("seed_import", seed_dir=str(tmp_path), allow_outside_mesh=True, _ansible_check_mode=True)
+    imported, _routes = look(Watched(missing=["iptables-save", "iptables-nft-save"]), "wg0", None, None, rules=True)
+    assert [{**item, "forward_id": ""} for item in found["forwards"]] == [{**item, "forward_id": ""} for item in taken["forwards"]]
+    assert not found["notes"] and not imported.forwards and "install the package iptables" in imported.notes[0]

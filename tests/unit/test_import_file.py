@@ -114,12 +114,20 @@ def test_what_a_route_cannot_say(old: str, new: str, word: str) -> None:
 
 
 def test_files_that_are_no_such_files() -> None:
-    """Unreadable, too large, of another language, not UTF-8, ours, or empty."""
-    given = [("a.yml", None), ("b.yml", b"#" * (seed_routes.MOST_BYTES + 1)), ("c.toml", b""), ("d.yaml", b"\xff"), ("e.yml", b""),
+    """Unreadable, of another language, not UTF-8, ours, or empty."""
+    given = [("a.yml", None), ("c.toml", b""), ("d.yaml", b"\xff"), ("e.yml", b""),
              ("f.yml", route_file.render(ROUTE).encode()), ("x\n# y.yml", None)]
     found = seed_routes.of_files(given, "/d")
     assert not found.routes and [note.split("'")[1] for note in map(one_sentence, found.notes)] == [
-        "/d/a.yml", "/d/b.yml", "/d/c.toml", "/d/d.yaml", "/d/x\\n# y.yml"]
+        "/d/a.yml", "/d/c.toml", "/d/d.yaml", "/d/x\\n# y.yml"]
+
+
+def test_no_more_is_read_than_fits() -> None:
+    """One by one, and all together; the others are told."""
+    mebi = seed_routes.MOST_BYTES
+    names, notes = seed_routes.worth_reading({"big": mebi + 1, **{f"f{number:02}": mebi for number in range(40)}, "z": 0})
+    assert names == [*(f"f{number:02}" for number in range(32)), "z"] and len(notes) == 9 and "'big'" in one_sentence(notes[0])
+    assert len(seed_routes.worth_reading({f"f{number}": 0 for number in range(seed_routes.MOST_FILES + 5)})[1]) == 5
 
 
 def test_an_alias_that_would_fill_the_memory() -> None:

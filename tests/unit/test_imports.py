@@ -113,6 +113,7 @@ def test_dockers_own_rules() -> None:
     ("-A PREROUTING -p tcp -m tcp --dport 1:9 -j DNAT --to-destination 10.50.0.12:80-90/2", "not a port for each"),
     ("-A PREROUTING -p tcp -m tcp --dport 1 -j DNAT --to-destination 127.0.0.1:80", "loopback"),
     ("-A PREROUTING -p tcp -m tcp --dport 1 -j DNAT --to-destination fd50::12", "other IP version"),
+    ("-A PREROUTING -p tcp -m tcp --dport 1 -j DNAT --to-destination 10.50.0.1:80", "this host itself"),
     ("-A PREROUTING -p tcp -m tcp --dport 1 -j DNAT --to-destination 10.50.0.12:99999", "target_port"),
     ("-A PREROUTING -p tcp -m tcp --dport 0 -j DNAT --to-destination 10.50.0.12:80", "public_port"),
     (f"-A OUTPUT -p tcp -m tcp --dport 1 {TO}", "this host itself"),
@@ -225,7 +226,7 @@ def test_the_rules_that_the_older_system_made() -> None:
     source = random.Random(20261126)
     for _ in range(20):
         ports = source.sample(range(1, 65536), 30)
-        state = {f"vm-{port}": {"public_port": port, "target_ip": f"10.50.{source.randrange(4)}.{source.randrange(1, 255)}",
+        state = {f"vm-{port}": {"public_port": port, "target_ip": f"10.50.{source.randrange(4)}.{source.randrange(2, 255)}",
                                 "target_port": source.randrange(1, 65536), "proto": "tcp"} for port in ports}
         wanted = seed.parse_state(json.dumps({"tcp_forwards": state}).encode(), "state.json")
         rules = ["-A PREROUTING -p tcp -m tcp --dport {public_port} -j DNAT --to-destination {target_ip}:{target_port}".format(**item)

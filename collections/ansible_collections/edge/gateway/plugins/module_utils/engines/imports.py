@@ -9,10 +9,12 @@ import posixpath
 from functools import partial
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
-from ..errors import GatewayError, InvalidInput, StateRefused
+from ..errors import GatewayError, InvalidInput, MissingTool, StateRefused
 from ..formats import iptables_save, nft_ruleset, seed, seed_routes
+from ..formats.remedies import TOOLS
 from ..formats.seed_routes import Found
 from ..host import Host
+from ..models import filtering as f
 from ..models.filtering import Chain
 from ..models.forward import Forward
 from ..models.imports import Draft, Imported, NatReader, combine
@@ -52,13 +54,17 @@ def _tables(host: Host, family: int, heads: List[Chain], notes: List[str]) -> It
         try:
             yield read()
         except GatewayError as problem:
-            notes.append(f"a nat table of IPv{family} could not be read ({problem.message}); look at it yourself")
+            notes.append(f"a nat table of IPv{family} was left out: {problem.message}")
 
 
 def _saved(host: Host, family: str, variant: str) -> List[Chain]:
     text = foreign.saved(host, family, variant, "nat")
     if variant == "nft" and host.find("nft") and (not text or iptables_save.unreadable(text)):
-        return _with_words(host, family, "nat")
+        chains = _with_words(host, family, "nat")
+        if not text and any(rule.translation == f.UNREAD for chain in chains for rule in chain.rules):
+            # the older system's agent had its own iptables, in a container
+            raise MissingTool(f"{TOOLS[family]}-nft-save", "iptables")
+        return chains
     return iptables_save.parse(text, family, f"iptables-{variant}")
 
 
@@ -124,8 +130,8 @@ def _routes(host: Host, seed_dir: Optional[str], traefik_dir: Optional[str]) -> 
         return Found({}, {}, [])
     directory = traefik_dir or posixpath.normpath(f"{seed_dir}/../traefik/dynamic")
     there = host.scan(directory)
-    names = [name for name in there if name.lower().endswith(LOADED)]
-    files = seed_routes.of_files(host.read_many(directory, names) if names else (), directory)
+    names, notes = seed_routes.worth_reading({name: found.st_size for name, found in there.items() if name.lower().endswith(LOADED)})
+    files = seed_routes.of_files(host.read_many(directory, names) if names else (), directory, notes)
     if seed_dir is None:
         return files
     data, path = state_file(host, seed_dir)

@@ -145,6 +145,8 @@ def _translation(word: str, body: Any) -> str:
     """How it translates, in the words of iptables."""
     if word in ("masquerade", "snat"):
         return f.TO_SOURCE
+    if word == "xt":
+        return f.UNREAD if body.get("name") == "DNAT" else ""
     if word != "dnat":
         return ""
     address, port, flags = (body.get(name) for name in ("addr", "port", "flags"))

@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tup
 
 from ..errors import StateRefused
 from ..models.forward import Forward, Forwards
+from .iptables_parse import logical_lines
 from .strict_json import parse_object
 
 FORWARDS, ROUTES = "tcp_forwards", "http_routes"
@@ -71,10 +72,11 @@ def rules_of(listing: str, forwards: Iterable[Forward], interface: str, masquera
     ways = {(item.proto, item.public_port, item.target_ip, str(item.target_port)) for item in forwards}
     ends = {(proto, f"{target}/32", port) for proto, _public, target, port in ways}
     found, table = [], ""
-    for line in listing.splitlines():
+    for line in logical_lines(listing):
         if line.startswith("*"):
             table = line[1:]
-        options = _options(line) if line.startswith("-A ") else None
+        # with a line break in its comment it would be several lines where it is to be deleted
+        options = _options(line) if line.startswith("-A ") and "\n" not in line else None
         if options is None:
             continue
         place = (table, options.get("-A"), options.get("-j"))

@@ -19,7 +19,7 @@ from . import route_file
 from .dynamic_file import simple_rule
 from .yaml_text import NoParser, NotYaml, load
 
-MOST_BYTES, MOST_FILES = 1024 * 1024, 10000
+MOST_BYTES, MOST_IN_ALL, MOST_FILES = 1024 * 1024, 32 * 1024 * 1024, 10000
 BY_HAND = "write the route yourself"
 ROUTER = frozenset({"rule", "entryPoints", "service", "tls", "priority"})
 BALANCER = frozenset({"servers", "passHostHeader"})
@@ -33,20 +33,33 @@ class Found(NamedTuple):
     notes: List[str]
 
 
-def of_files(files: Iterable[Tuple[str, Optional[bytes]]], directory: str) -> Found:
+def worth_reading(sizes: Mapping[str, int]) -> Tuple[List[str], List[str]]:
+    """Of files by their size in bytes, those to be read, and sentences about the others."""
+    names: List[str] = []
+    notes: List[str] = []
+    left = MOST_IN_ALL
+    for name, size in sorted(sizes.items()):
+        if size > min(left, MOST_BYTES) or len(names) == MOST_FILES:
+            notes.append(f"the file {shown(name)} was left out: it has more than {MOST_BYTES >> 20} MiB, or there are too many; {BY_HAND}")
+        else:
+            names.append(name)
+            left -= size
+    return names, notes
+
+
+def of_files(files: Iterable[Tuple[str, Optional[bytes]]], directory: str, notes: Iterable[str] = ()) -> Found:
     """The routes that Traefik serves by these files.
 
     Args:
         files: names and contents; None for one that cannot be read.
+        notes: of :func:`worth_reading`.
     """
-    found = Found({}, {}, [])
+    found = Found({}, {}, list(notes))
     documents: Dict[str, Dict[str, Any]] = {}
     services: Dict[str, Any] = {}
-    for number, (name, data) in enumerate(sorted(files, key=lambda file: file[0])):
+    for name, data in sorted(files, key=lambda file: file[0]):
         where = f"{directory}/{name}"
         try:
-            if number >= MOST_FILES:
-                raise ValueError(f"there are more than {MOST_FILES} files; import them in parts")
             document = _document(name, data)
         except ValueError as problem:
             found.notes.append(f"the file {shown(where)} was left out: {problem}")
@@ -93,8 +106,6 @@ def _document(name: str, data: Optional[bytes]) -> Dict[Any, Any]:
     """
     if data is None:
         raise ValueError("it is no regular file that can be read; put one in its place")
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB; {BY_HAND}")
     if name.lower().endswith(".toml"):
         raise ValueError(f"it is TOML; {BY_HAND}")
     try:

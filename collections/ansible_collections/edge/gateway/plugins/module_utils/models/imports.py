@@ -196,10 +196,13 @@ class NatReader:
         sources = [str(network) for span in limits.sources for network in ipaddress.summarize_address_range(
             *(ipaddress.ip_address(number) if self.family == 4 else ipaddress.IPv6Address(number) for number in span))]
         comment = rule.comment if fields.matches(r"[A-Za-z0-9 ._:/#@-]{0,64}", rule.comment) else ""
-        return tuple(Forward.parse({
+        found = tuple(Forward.parse({
             "forward_id": "x", "public_port": str(low) if low == high else f"{low}-{high}", "proto": proto,
             "source_ranges": sources, "comment": comment, **destination(rule.translation, (low, high), self.family)})
             for low, high in limits.ports)
+        if any(int(ipaddress.ip_address(item.target_ip)) in table.own for item in found for table in self.tables):
+            raise ValueError("it sends to this host itself, which no forward does; let the service listen on that port")
+        return found
 
     def _with_source_nat(self, draft: Draft) -> Draft:
         forward = draft.forward
