@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
 	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
 	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+
+schemas: setup ## write the JSON Schemas of the API anew
+	@python tests/gates/schemas.py
 
 sanity: setup ## ansible-test sanity
 	$(STEP) 'ansible-test sanity'

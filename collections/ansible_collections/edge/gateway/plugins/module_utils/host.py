@@ -15,12 +15,14 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import processes
 from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
 from .files import READ_SIZE, locked, private, read_many, read_through, replace
+from .models.fields import moment_of
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
@@ -234,6 +236,17 @@ class Host:
         except OSError as problem:
             raise GatewayError(f"{path} cannot be set to {value} ({problem.strerror}); run as root on a host whose "
                                "kernel settings are writable", path) from None
+
+    def space(self, path: str) -> Tuple[int, int]:
+        """Bytes that are free for root on the file system of a path (or of the nearest directory above it that exists), and its size."""
+        while not os.path.exists(path):
+            path = os.path.dirname(path)
+        found = os.statvfs(path)
+        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize
+
+    def now(self) -> str:
+        """The time as :func:`.models.fields.moment` has it."""
+        return moment_of(int(time.time()))
 
     def environment(self, name: str) -> str:
         """A variable of the environment this run was started in, empty when unset."""

@@ -67,6 +67,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: ['vm-1: opens tcp 22015 to 10.50.0.12:22 for anyone']
 backend:
   description: The firewall that was driven.
   type: str
@@ -114,6 +120,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.seed import SeedImport, forwards_of, is_rule
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
@@ -137,6 +144,7 @@ def take_over(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     engine = SeedImport(host, params["state_dir"], params["interface"], params["backend"], allow_outside_mesh=params["allow_outside_mesh"],
                         reply_nodes=reply_networks(params["reply_nodes"]))
     engine.older, engine.reviewed, engine.remove_rules = older, reviewed, params["remove_rules"]
+    engine.chronicle = Chronicle(host, params["state_dir"], "seed_import")
     outcome = converge(engine, edit or (lambda current: {**older, **current}), dry_run)
     gone = [name[1:-1] for name in outcome.plan.wanted if is_rule(name)]
     return {**outcome.as_dict(), "backend": engine.backend.name, "forwards": [item.as_dict() for item in outcome.items],
