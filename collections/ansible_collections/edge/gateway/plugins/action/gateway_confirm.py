@@ -29,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         arguments = dict(self._task.args)
         # the process that all tasks of this run have in common
         arguments.setdefault("token", f"{socket.gethostname()}-{os.getppid()}")
-        if arguments.get("state") == "armed" or self._task.check_mode:
+        if arguments.get("state") == "armed":
             return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
         return {**result, **self._by_a_new_connection(arguments, task_vars)}
 

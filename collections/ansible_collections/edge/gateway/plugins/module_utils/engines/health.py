@@ -28,6 +28,7 @@ EXPIRY_TIMER = "edge-gateway-expire.timer"
 # the timer looks once a minute
 EXPIRY_SECONDS = 120
 
+
 @dataclass(frozen=True)
 class Places:
     """Where an edge keeps its things, and after how many seconds without a run it is degraded; the options of ``gateway_health``."""
