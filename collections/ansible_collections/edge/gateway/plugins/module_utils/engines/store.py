@@ -13,6 +13,7 @@ from ..formats.state_file import SCHEMA, Item
 from ..formats.strict_json import dump_rows
 from ..host import Host
 
+
 class Store:
     """One state file and its previous version beside it.
 

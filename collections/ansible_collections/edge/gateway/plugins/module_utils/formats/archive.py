@@ -8,12 +8,12 @@ It names files, and can hold neither links nor directories nor devices, which an
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, List
 
-from ..errors import MISSING, InvalidInput
+from ..errors import StateRefused, shown
 from ..models import fields
 from ..models.archive import Archive, KeptFile, KeptFiles, Places
-from .archive_contents import checked
+from .archive_contents import Refuse, checked
 from .strict_json import dump_rows, parse_object
 
 SCHEMA = 1
@@ -21,7 +21,9 @@ FORMAT = "edge.gateway backup"
 # forwards and routes by ten thousands fit; Host reads no larger file
 MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 20000
-REMEDY = "take a backup anew, or another copy of this one"
+FIELDS = {"path", "mode", "owner", "group", "sha256", "content"}
+NODE = r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,199}"
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
 
 def render(archive: Archive) -> str:
@@ -40,59 +42,45 @@ def parse(data: bytes, places: Places, where: str) -> Archive:
         where: the backup, as a message names it.
 
     Raises:
-        InvalidInput: it is damaged, of another version, or holds what no backup of ours holds.
+        StateRefused: it is damaged, of another version, or holds what no backup of ours holds.
     """
+    def refuse(problem: str) -> StateRefused:
+        return StateRefused(f"{where} {problem}; nothing was changed, take a backup anew, or another copy of this one", where)
+
     if len(data) > MAX_BYTES:
-        raise InvalidInput(where, len(data), f"bytes are more than the {MAX_BYTES} of any backup; {REMEDY}")
+        raise refuse(f"has more than the {MAX_BYTES >> 20} MiB of any backup")
     try:
         document = parse_object(data)
     except ValueError as problem:
-        raise _damaged(where, str(problem)) from None
+        raise refuse(str(problem)) from None
     if document.get("format") != FORMAT:
-        raise _damaged(where, "is no backup of edge.gateway")
+        raise refuse("is no backup of edge.gateway")
     if not fields.is_version(document.get("schema"), SCHEMA):
-        raise InvalidInput(where, document.get("schema"), f"is a schema that this version does not know, which reads {SCHEMA}; restore it "
-                                                          "with the version of edge.gateway that has taken it")
-    entries = document.get("files")
+        raise StateRefused(f"{where} has schema {shown(document.get('schema'))}, and this version reads {SCHEMA}; nothing was changed, "
+                           "restore it with the version of edge.gateway that has taken it", where)
+    entries, node, taken = document.get("files"), document.get("node"), document.get("taken")
     if set(document) != {"schema", "format", "node", "taken", "files"} or not isinstance(entries, list) or len(entries) > MAX_FILES:
-        raise _damaged(where, "has parts that no backup has, or lacks some")
-    files = checked(_files(entries, where), places, where)
-    return Archive(_node(document["node"], where), _time(document["taken"], where), files)
+        raise refuse("has parts that no backup has, or lacks some")
+    if not is_node(node) or not isinstance(taken, str) or not fields.matches(TIME, taken):
+        raise refuse("does not tell whose it is, or when it was taken")
+    return Archive(str(node), taken, checked(_files(entries, refuse), places, refuse))
 
 
-def _damaged(where: str, problem: str) -> InvalidInput:
-    return InvalidInput(where, MISSING, f"{problem}; {REMEDY}")
+def is_node(value: object) -> bool:
+    """Whether a host's name in the inventory can name a backup too."""
+    return isinstance(value, str) and fields.matches(NODE, value)
 
 
-def _files(entries: List[Any], where: str) -> KeptFiles:
+def _files(entries: List[Any], refuse: Refuse) -> KeptFiles:
     found: KeptFiles = {}
     for entry in entries:
-        item = _file(entry, where)
+        if not isinstance(entry, dict) or set(entry) != FIELDS or not all(isinstance(value, str) for value in entry.values()) \
+                or not fields.matches(r"0[0-7]{3}", entry["mode"]):
+            raise refuse("has a file without its path, mode, owner, digest or content")
+        item = KeptFile(entry["path"], int(entry["mode"], 8), entry["owner"], entry["group"], entry["content"])
+        if item.digest != entry["sha256"]:
+            raise refuse(f"holds {shown(item.path)} other than it was when the backup was taken (its digest differs)")
         if item.path in found:
-            raise _damaged(where, "names a file twice")
+            raise refuse(f"holds {shown(item.path)} twice")
         found[item.path] = item
     return found
-
-
-def _file(entry: Dict[str, Any], where: str) -> KeptFile:
-    if not isinstance(entry, dict) or set(entry) != {"path", "mode", "owner", "group", "sha256", "content"} \
-            or not all(isinstance(value, str) for value in entry.values()):
-        raise _damaged(where, "has a file without its path, mode, owner, digest or content")
-    if not fields.matches(r"0[0-7]{3}", entry["mode"]):
-        raise _damaged(where, "has a file without a mode")
-    item = KeptFile(entry["path"], int(entry["mode"], 8), entry["owner"], entry["group"], entry["content"])
-    if item.digest != entry["sha256"]:
-        raise InvalidInput(where, item.path, f"is not as it was when the backup was taken (its digest differs); {REMEDY}")
-    return item
-
-
-def _node(value: object, where: str) -> str:
-    if not isinstance(value, str) or not fields.matches(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,252}", value):
-        raise _damaged(where, "does not tell whose it is")
-    return value
-
-
-def _time(value: object, where: str) -> str:
-    if not isinstance(value, str) or not fields.matches(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", value):
-        raise _damaged(where, "does not tell when it was taken")
-    return value

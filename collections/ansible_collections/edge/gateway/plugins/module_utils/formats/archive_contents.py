@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, List
 
-from ..errors import GatewayError, InvalidInput
+from ..errors import GatewayError, InvalidInput, StateRefused, shown
 from ..models import archive as kinds
 from ..models import certificate, fields
 from ..models.archive import Archive, KeptFile, KeptFiles, Places
@@ -21,41 +21,41 @@ from . import certificates, route_file, state_file
 from .strict_json import parse_object
 
 _CERT_FILE = re.compile(r"certFile: (\S+)$", re.MULTILINE)
-REMEDY = "repair it on the host (site.yml does) and take a backup anew"
+# makes the error of a problem: it knows whose fault that is, and the remedy
+Refuse = Callable[[str], StateRefused]
 
 
-def checked(files: KeptFiles, places: Places, where: str) -> KeptFiles:
+def checked(files: KeptFiles, places: Places, refuse: Refuse) -> KeptFiles:
     """The same files, each written anew from what was understood where that is more than text.
 
-    Args:
-        where: what is at fault in a message.
-
     Raises:
-        InvalidInput: a path is none of ours, or a content is not what its path stands for.
+        StateRefused: a path is none of ours, or a content is not what its path stands for.
     """
     found: KeptFiles = {}
     for path, item in files.items():
         kind = places.kind_of(path)
         if kind is None:
-            raise InvalidInput(where, path, "is not among the files that make an edge; take a backup that nobody has changed")
-        item.check_owner(kind, where)
-        found[path] = _canonical(item, kind.name, where)
-    _check_certificates(found, places, where)
+            raise refuse(f"holds {shown(path)}, which is not among the files that make an edge")
+        if not item.is_as_closed_as(kind):
+            raise refuse(f"holds {path} with mode {item.mode:04o} of {shown(item.owner)} and group {shown(item.group)}, "
+                         f"which is open to others than {kind.mode:04o} of {kind.owner}:{kind.group} is")
+        found[path] = _canonical(item, kind.name, refuse)
+    _check_certificates(found, places, refuse)
     return found
 
 
-def _canonical(item: KeptFile, kind: str, where: str) -> KeptFile:
+def _canonical(item: KeptFile, kind: str, refuse: Refuse) -> KeptFile:
     try:
         text = PARSERS[kind](item) if kind in PARSERS else item.content
     except InvalidInput as problem:
-        raise _refused(where, item, f" ({problem.option.rpartition(' ')[2]})" if problem.option else "") from None
+        raise _misfit(refuse, item, f" ({problem.option})") from None
     except (GatewayError, ValueError):
-        raise _refused(where, item, "") from None
+        raise _misfit(refuse, item) from None
     return item if text == item.content else KeptFile(item.path, item.mode, item.owner, item.group, text)
 
 
-def _refused(where: str, item: KeptFile, part: str) -> InvalidInput:
-    return InvalidInput(where, item.path, f"does not hold what this version of edge.gateway writes there{part}; {REMEDY}")
+def _misfit(refuse: Refuse, item: KeptFile, part: str = "") -> StateRefused:
+    return refuse(f"holds {item.path} with a content that this version of edge.gateway does not write there{part}")
 
 
 def _key(item: KeptFile) -> str:
@@ -121,7 +121,7 @@ PARSERS: Dict[str, Callable[[KeptFile], str]] = {
 }
 
 
-def _check_certificates(files: KeptFiles, places: Places, where: str) -> None:
+def _check_certificates(files: KeptFiles, places: Places, refuse: Refuse) -> None:
     """The file that names the pairs must be the one that would be written for exactly these pairs."""
     names, pairs = kinds.of_kind(files, places, kinds.NAMES), kinds.of_kind(files, places, kinds.PAIR)
     if not names and not pairs:
@@ -136,10 +136,10 @@ def _check_certificates(files: KeptFiles, places: Places, where: str) -> None:
             "default": named.count(path) > 1}) for path in sorted(set(named))]
         wanted = certificates.files_of(found, folder, places.dynamic_dir.rstrip("/"), kinds.TRAEFIK)
     except (GatewayError, ValueError):
-        raise _refused(where, item, "") from None
+        raise _misfit(refuse, item) from None
     texts[item.path] = item.content
     if texts != {path: file.content for path, file in wanted.items() if file.content is not None}:
-        raise _refused(where, item, "")
+        raise _misfit(refuse, item)
 
 
 def node_id(archive: Archive, places: Places, interface: str) -> str:

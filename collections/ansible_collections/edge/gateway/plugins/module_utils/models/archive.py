@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ..errors import InvalidInput
 from . import fields
 
 FINGERPRINT_LENGTH = 8
@@ -96,11 +95,9 @@ class KeptFile:
         """The last part of its path."""
         return self.path.rpartition("/")[2]
 
-    def check_owner(self, kind: Kind, where: str) -> None:
-        """Raise InvalidInput unless mode and owner are those of its kind, or give less away."""
-        if self.mode & ~kind.mode or self.owner != kind.owner or self.group not in (ROOT, kind.group):
-            raise InvalidInput(where, self.path, f"with mode {self.mode:04o} of {self.owner}:{self.group} is open to others than "
-                                                 f"{kind.mode:04o} of {kind.owner}:{kind.group} is; take a backup that nobody has changed")
+    def is_as_closed_as(self, kind: Kind) -> bool:
+        """Whether mode and owner are those of its kind, or give less away."""
+        return not self.mode & ~kind.mode and self.owner == kind.owner and self.group in (ROOT, kind.group)
 
     def __str__(self) -> str:
         return f"{self.mode:04o} {self.owner}:{self.group}, {len(self.content.encode())} bytes, sha256 {self.digest[:FINGERPRINT_LENGTH]}..."
