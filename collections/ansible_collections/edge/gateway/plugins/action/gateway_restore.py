@@ -20,7 +20,7 @@ class ActionModule(BackupAction):
     def act(self, given: Dict[str, Any], node: str, task_vars: Dict[str, Any]) -> Dict[str, Any]:
         """The host checks it once more: it believes nobody."""
         backup = self.backup(given, node)
-        text = archive.render(backup.archive())
-        asked = {**{name: given[name] for name in ("interface", "dynamic_dir", "force")}, "node": node, "_packed": listing.packed(text.encode())}
+        packed = listing.packed(archive.render(backup.archive()).encode())
+        asked = {**{name: given[name] for name in ("interface", "dynamic_dir", "force")}, "node": node, "_packed": packed}
         result: Dict[str, Any] = self._execute_module(module_name="edge.gateway.gateway_restore", module_args=asked, task_vars=task_vars)
         return {**result, "path": backup.path}

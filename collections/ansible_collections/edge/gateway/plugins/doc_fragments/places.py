@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir), C(api_url) and C(static_config); where backups lie."""
+    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir), C(api_url), C(static_config); backups."""
 
     MESH = r"""
 options:

@@ -71,7 +71,7 @@ def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple
         os.close(handle)
 
 
-def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: int, watched: bool, uid: int = -1) -> None:
+def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: int, watched: bool, *, uid: int = -1) -> None:
     """Replace files of a directory, or remove those without content, as :meth:`..host.Host.write_all` says."""
     staged: Dict[str, str] = {}
     place = beside(directory) if watched else os.dup(directory)
@@ -124,7 +124,7 @@ def flush(directory: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool, uid: int = -1) -> str:
+def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool, *, uid: int = -1) -> str:
     """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
     name = f"{PREFIX}{os.urandom(6).hex()}{SUFFIX}"
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)

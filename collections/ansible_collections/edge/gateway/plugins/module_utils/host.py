@@ -213,7 +213,7 @@ class Host:
         directory, name = os.path.split(path)
         self.write_all(directory, {name: text}, mode)
 
-    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1, watched: bool = False,
+    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1, watched: bool = False, *,
                   uid: int = -1) -> None:
         """Replace several files of one directory, renaming them into place together.
 
@@ -229,7 +229,7 @@ class Host:
             raise StateRefused(f"{directory} cannot be opened as a directory ({problem.strerror}); create it, "
                                "not as a link", directory) from None
         try:
-            replace(handle, files, mode, gid, watched, uid)
+            replace(handle, files, mode, gid, watched, uid=uid)
         except OSError as problem:
             raise GatewayError(f"{directory} cannot be written ({problem.strerror}); "
                                "free space or make it writable, and run again", directory) from None

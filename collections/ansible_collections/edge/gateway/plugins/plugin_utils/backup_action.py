@@ -53,10 +53,11 @@ class BackupAction(ActionBase):  # type: ignore[misc]
             InvalidInput: it is to be encrypted, and the run has no vault secret.
         """
         vault = VaultLib(self._loader._vault.secrets)
-        # beside the caller, as the shell means it
+        # below the directory of the caller, as his shell means it
         directory = os.path.realpath(os.path.expanduser(given["directory"]))
         places = Places(dynamic_dir=given["dynamic_dir"])
-        return BackupFile(Host(), directory, node, places, Cipher(_encrypting(vault) if encrypt else None, is_encrypted, _decrypting(vault)))
+        cipher = Cipher(_encrypting(vault) if encrypt else None, is_encrypted, _decrypting(vault))
+        return BackupFile(Host(), directory, node, places, cipher)
 
 
 def _encrypting(vault: VaultLib) -> Any:

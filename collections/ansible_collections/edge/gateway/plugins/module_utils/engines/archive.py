@@ -148,8 +148,8 @@ class ArchiveEngine(BaseEngine[KeptFile]):
                         key=lambda path: KINDS.index(self.places.kind_of(path) or KINDS[-1]))
         if others and not self.force:
             more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-            raise StateRefused(f"{others[0]}{more} on this host is not what the backup holds; nothing was changed, restore to another host, "
-                               "or set force (edge_gateway_restore_force: true) to give this one the state of the backup", others[0])
+            raise StateRefused(f"{others[0]}{more} on this host is not what the backup holds; nothing was changed, restore to another "
+                               "host, or set force (edge_gateway_restore_force: true) to give this one the state of the backup", others[0])
 
     def ready(self, after: KeptFiles) -> None:
         """Raise when an owner does not exist."""
@@ -159,8 +159,8 @@ class ArchiveEngine(BaseEngine[KeptFile]):
     def _ids(self, owner: str, group: str) -> Tuple[int, int]:
         uid, gid = self.host.user_id(owner), self.host.group_id(group)
         if uid is None or gid is None:
-            raise InvalidInput("owner", f"{owner}:{group}", "does not exist on this host; restore with the playbook restore.yml, which creates "
-                                                            "Traefik's user, or create it")
+            raise InvalidInput("owner", f"{owner}:{group}", "does not exist on this host; restore with the playbook restore.yml, which "
+                                                            "creates Traefik's user, or create it")
         return uid, gid
 
     def write(self, before: KeptFiles, after: KeptFiles) -> None:

@@ -71,8 +71,8 @@ class BackupFile(BaseEngine[KeptFile]):
     def _whole(self, plain: bytes) -> Archive:
         found = text_form.parse(plain, self.places, self.path)
         if found.node != self.node:
-            raise StateRefused(f"{self.path} is the backup of {found.node}; nothing was changed, name it {found.node}{SUFFIX} and restore it "
-                               f"with edge_gateway_restore_from: {found.node}", self.path)
+            raise StateRefused(f"{self.path} is the backup of {found.node}; nothing was changed, name it {found.node}{SUFFIX} and restore "
+                               f"it with edge_gateway_restore_from: {found.node}", self.path)
         return found
 
     def _plain(self, data: bytes) -> bytes:

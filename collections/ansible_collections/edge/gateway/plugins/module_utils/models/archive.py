@@ -100,7 +100,8 @@ class KeptFile:
         return not self.mode & ~kind.mode and self.owner == kind.owner and self.group in (ROOT, kind.group)
 
     def __str__(self) -> str:
-        return f"{self.mode:04o} {self.owner}:{self.group}, {len(self.content.encode())} bytes, sha256 {self.digest[:FINGERPRINT_LENGTH]}..."
+        size = len(self.content.encode())
+        return f"{self.mode:04o} {self.owner}:{self.group}, {size} bytes, sha256 {self.digest[:FINGERPRINT_LENGTH]}..."
 
 
 KeptFiles = Dict[str, KeptFile]
