@@ -167,7 +167,8 @@ class ArchiveEngine(BaseEngine[KeptFile]):
         """Put the files that differ in place, the keys first; those that are not in the backup go, with their earlier versions."""
         live, taken_back = self.load(), self._stopped
         changed = {path: item for path, item in after.items() if live.get(path) != item}
-        gone = {path: item for path, item in live.items() if path not in after}
+        # what a failed run has put in place need not be found: certificates are known by the file that names them
+        gone = {path: item for path, item in {**before, **live}.items() if path not in after}
         if kinds.of_kind({**changed, **gone}, self.places, kinds.ACME):
             self._stop_traefik()
         for (kind, mode, owner, group), files in self._batches(changed).items():
