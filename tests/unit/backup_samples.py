@@ -19,6 +19,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.models.route import R
 from unit.samples import ANSWER, OTHER_KEY
 from unit.test_certificates import pair
 
+PLACES = Places()
 PAIR = pair()
 PRIVATE_KEY = "GPuOE0nA9xZwJ0AqMmPgKCnBQbJ0fWzXqDkhxkUdHWE="
 SHARED_KEY = "q7D2b4sK9kq4mCq0cUuQmHh8mZ0gqWn3mXo2b0c8x1Y="
@@ -41,7 +42,7 @@ def state(noun: str, *rows: Dict[str, Any]) -> str:
     return dump_rows(noun, list(rows), schema=1)
 
 
-def edge_files(places: Places = Places()) -> KeptFiles:
+def edge_files(places: Places = PLACES) -> KeptFiles:
     """All kinds of files that an edge has, a hub's too."""
     membership = Membership.parse({"interface": "wg0", "controller_url": "https://controller.test", "node_id": "edge-1", "answer": ANSWER})
     peer = Registration.parse({"node_id": "node1", "node_pubkey": OTHER_KEY, "node_ip": "10.50.0.12", "preshared_key": SHARED_KEY})
@@ -62,6 +63,6 @@ def edge_files(places: Places = Places()) -> KeptFiles:
     return {item.path: item for item in files}
 
 
-def backup(places: Places = Places()) -> Archive:
+def backup(places: Places = PLACES) -> Archive:
     """The backup of such an edge."""
     return Archive("edge1", "2026-11-26T03:05:04Z", edge_files(places))

@@ -147,8 +147,10 @@ def variants() -> List[Tuple[str, str]]:
     return [
         ("[]", "is not a JSON object"), ("{}", "is no backup of edge.gateway"), ("\x00", "is not JSON"),
         (json.dumps({**document, "schema": 2}), "has schema 2, and this version reads 1"),
-        (json.dumps({**document, "schema": True}), "has schema True"), (json.dumps({**document, "more": 1}), "has parts that no backup has"),
-        (json.dumps({**document, "files": {}}), "has parts that no backup has"), (json.dumps({**document, "files": [1]}), "has a file without"),
+        (json.dumps({**document, "schema": True}), "has schema True"),
+        (json.dumps({**document, "more": 1}), "has parts that no backup has"),
+        (json.dumps({**document, "files": {}}), "has parts that no backup has"),
+        (json.dumps({**document, "files": [1]}), "has a file without"),
         (json.dumps({**document, "files": twice}), "twice"), (json.dumps({**document, "node": "../x"}), "does not tell whose it is"),
         (json.dumps({**document, "taken": "yesterday"}), "when it was taken"), (json.dumps({**document, "node": None}), "whose it is"),
         ('{"schema": 1, "schema": 1}', "has a repeated name"), (" " * (archive.MAX_BYTES + 1), "more than the 32 MiB"),
