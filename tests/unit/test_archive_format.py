@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.errors import StateRefused
 from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, archive_contents, sealed
-from ansible_collections.edge.gateway.plugins.module_utils.models.archive import KINDS, Places, in_order
+from ansible_collections.edge.gateway.plugins.module_utils.models.archive import KINDS, Archive, Places, in_order
 from unit.backup_samples import ACME, PRIVATE_KEY, SECRETS, backup, edge_files, kept, state
 from unit.samples import KEY, one_sentence
 
@@ -21,7 +21,7 @@ TEXT = archive.render(backup())
 NAMES = f"{PLACES.dynamic_dir}/_certificates.yml"
 
 
-def parse(text: str) -> archive.Archive:
+def parse(text: str) -> Archive:
     """Read a backup."""
     return archive.parse(text.encode(), PLACES, "edge1.backup")
 
