@@ -1,0 +1,106 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the page together: one HTML file that loads nothing and that may run nothing but its own script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import Any, Dict, List, Mapping, Tuple
+
+import jinja2
+from markupsafe import Markup
+
+from .drawing import FORWARDS, NARROW, ROUTES, WIDE, Scene, draw, scene
+from .fleet import FAILED, WORDS, Edge, Forward, Route, badness, edge_of, forwards_of, routes_of
+from .headline import headline
+from .records import certificates_of, changes_of
+from .values import Moment, counted, mapping, text
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# of each edge, and of each kind: a page of more rows than that is no help to anybody
+MOST_ROWS = 5000
+MOST_CHANGES = 100
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The whole page.
+
+    Args:
+        found: ``generated`` (RFC 3339, UTC), and ``edges``: for each name ``reachable``, ``health``, ``forwards``, ``routes``, ``mesh``.
+
+    Raises:
+        ValueError: ``generated`` is no such time.
+    """
+    now = Moment.read(found.get("generated"))
+    if now is None:
+        raise ValueError("generated is no time like 2026-11-26T03:00:00Z; give the present one")
+    view = _view(mapping(found.get("edges")), now)
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined,
+                                   trim_blocks=True, lstrip_blocks=True)
+    body = templates.get_template("body.html.j2").render(view)
+    # older Ansible may take what a filter returns for a template again: text of a host must never be one
+    for mark in "{%#":
+        body = body.replace("{" + mark, "&#123;" + mark)
+    style, script = _own("page.css"), _own("page.js")
+    return templates.get_template("page.html.j2").render(
+        view, body=Markup(body), style=Markup(style), script=Markup(script),  # noqa: S704  escaped already, and our own files
+        style_hash=_digest(style), script_hash=_digest(script))
+
+
+def _view(answers: Mapping[str, Any], now: Moment) -> Dict[str, Any]:
+    """What the templates are given."""
+    asked = {text(name): mapping(answer) for name, answer in sorted(answers.items(), key=lambda entry: str(entry[0]))}
+    edges = [edge_of(name, answer) for name, answer in asked.items()]
+    routes, forwards, cut = _rows(edges, asked)
+    certificates, plain = certificates_of(asked, now)
+    found = scene(edges, routes, forwards)
+    return {
+        "now": now, "head": headline(edges, routes, forwards, now, cut), "edges": edges, "certificates": certificates, "plain": plain,
+        "routes": sorted(routes, key=lambda item: (-badness(item.status), item.title, item.edge)),
+        "forwards": sorted(forwards, key=lambda item: (-badness(item.status), item.first_port, item.proto, item.edge)),
+        "changes": changes_of(asked)[:MOST_CHANGES], "scene": found, "drawings": {"wide": draw(found, WIDE), "narrow": draw(found, NARROW)},
+        "edge_ids": {edge.name: f"edge-{number}" for number, edge in enumerate(edges)},
+        "failed": {"routes": sum(item.status == FAILED for item in routes), "forwards": sum(item.status == FAILED for item in forwards)},
+        "totals": _totals(found), "carried": _carried(found),
+        "counted": counted, "badness": badness, "WORDS": WORDS, "FAILED": FAILED}
+
+
+def _totals(found: Scene) -> Dict[str, Dict[str, int]]:
+    """How many different routes and forwards each edge of the map has; one with several targets is on several strands."""
+    return {edge.name: {kind: len({(item.edge, item.name) for number in edge.strands if found.strands[number].kind == kind
+                                   for item, _status in found.strands[number].items}) for kind in (ROUTES, FORWARDS)}
+            for edge in found.edges}
+
+
+def _carried(found: Scene) -> List[Dict[str, int]]:
+    """How many routes and forwards lead to each node of the map."""
+    strands = [[found.strands[number] for number in node.strands] for node in found.nodes]
+    return [{"broken": sum(strand.broken for strand in own),
+             **{kind: sum(len(strand.items) for strand in own if strand.kind == kind) for kind in (ROUTES, FORWARDS)}} for own in strands]
+
+
+def _rows(edges: List[Edge], asked: Mapping[str, Mapping[str, Any]]) -> Tuple[List[Route], List[Forward], List[str]]:
+    """Routes and forwards of all edges, and sentences about what was too much."""
+    routes: List[Route] = []
+    forwards: List[Forward] = []
+    cut = []
+    for edge in edges:
+        own_routes, own_forwards = routes_of(edge, asked[edge.name]), forwards_of(edge, asked[edge.name])
+        routes += own_routes[:MOST_ROWS]
+        forwards += own_forwards[:MOST_ROWS]
+        cut += [f"{edge.name} has {len(own):,} {noun}; this page shows the first {MOST_ROWS:,} of them."
+                for noun, own in (("routes", own_routes), ("forwards", own_forwards)) if len(own) > MOST_ROWS]
+    return routes, forwards, cut
+
+
+def _own(name: str) -> str:
+    with open(os.path.join(HERE, name), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _digest(source: str) -> str:
+    """As a Content-Security-Policy names an inline style or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
