@@ -35,8 +35,8 @@ class Geometry(NamedTuple):
     letters: Tuple[int, int]
 
 
-WIDE = Geometry(1120, (196, 250), (560, 84), (810, 310), 44, (20, 26))
-NARROW = Geometry(372, (16, 142), (184, 24), (232, 140), 66, (13, 15))
+WIDE = Geometry(1120, (196, 250), (560, 84), (810, 308), 44, (20, 26))
+NARROW = Geometry(372, (16, 142), (184, 24), (232, 138), 66, (11, 12))
 EDGE_HEAD, ROW, EDGE_GAP, NODE_HEIGHT, NODE_GAP = 50, 32, 26, 50, 12
 EDGE_HEIGHT = EDGE_HEAD + 2 * ROW + 8
 
@@ -66,12 +66,20 @@ class Strand(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An edge or a node on the map. ``shown`` is what fits of its name."""
+    """An edge or a node on the map.
+
+    Attributes:
+        strands: numbers of those that begin or end here.
+        lanes: of an edge: whether clients get as far as Traefik, and as far as the forwards.
+        listed: of an edge: what is known of ``routes`` and ``forwards``.
+    """
 
     name: str
     status: str
     word: str
     strands: Tuple[int, ...]
+    lanes: Tuple[str, ...] = ()
+    listed: Tuple[str, ...] = ()
 
 
 class Scene(NamedTuple):
@@ -132,7 +140,14 @@ def _edge_place(name: str, edges: Sequence[Edge], shown: Dict[str, str], strands
     behind = [edge for edge in edges if shown[edge.name] == name]
     status = worst([edge.status for edge in behind])
     return Place(name, status, behind[0].word if len(behind) == 1 else WORDS[status],
-                 tuple(index for index, strand in enumerate(strands) if strand.edge == number))
+                 tuple(index for index, strand in enumerate(strands) if strand.edge == number),
+                 (_lane(behind, "traefik"), _lane(behind, "forwarding")),
+                 tuple(kind for kind in (ROUTES, FORWARDS) if any(kind in edge.listed for edge in behind)))
+
+
+def _lane(edges: Sequence[Edge], part: str) -> str:
+    # that Ansible cannot log in tells nothing of clients
+    return worst([UNKNOWN if not edge.reachable else FAILED if edge.lost(part) else OK for edge in edges])
 
 
 def _node_place(name: str, known: Dict[str, str], strands: Sequence[Strand], number: int) -> Place:
@@ -145,7 +160,7 @@ def _node_place(name: str, known: Dict[str, str], strands: Sequence[Strand], num
 def _tunnel(name: str, edges: Sequence[Edge], shown: Dict[str, str]) -> str:
     behind = [edge for edge in edges if shown[edge.name] == name]
     parts = [part.status for edge in behind for part in edge.parts if part.name == "mesh"]
-    return worst(parts) if parts else FAILED if any(not edge.reachable for edge in behind) else UNKNOWN
+    return worst(parts) if parts else UNKNOWN
 
 
 class Box(NamedTuple):
@@ -215,4 +230,4 @@ def _line(number: int, found: Scene, edges: Sequence[Box], nodes: Sequence[Box],
     first, second = (left + enter) / 2, (leave + right) / 2
     path = (f"M{left:.1f} {start:.1f}C{first:.1f} {start:.1f} {first:.1f} {through:.1f} {enter:.1f} {through:.1f}"
             f"H{leave:.1f}C{second:.1f} {through:.1f} {second:.1f} {end:.1f} {right:.1f} {end:.1f}")
-    return Line(number, strand.status, path, round(min(7.0, 1.2 + 0.7 * math.sqrt(len(strand.items))), 1))
+    return Line(number, strand.status, path, round(min(5.0, 1.0 + 0.5 * math.sqrt(len(strand.items))), 1))

@@ -16,6 +16,7 @@ ORDER = (OK, UNKNOWN, DEGRADED, FAILED)
 WORDS = {OK: "OK", UNKNOWN: "Unknown", DEGRADED: "Degraded", FAILED: "Failed"}
 # parts of an edge in the order in which packets meet them; others follow by name
 PARTS = ("mesh", "forwarding", "forwards", "traefik", "routes", "certificates", "expiry", "disk", "converge")
+UNASKED = ("the run stopped before it was asked", "see the output of the run")
 REACH = "check that the host is up and that Ansible can log in there"
 
 
@@ -45,6 +46,7 @@ class Edge(NamedTuple):
         word: its status in a word.
         parts: what health says of it, and what could not be asked.
         facts: (what, value) of its place in the mesh.
+        listed: of ``routes`` and ``forwards``, what it told.
         networks: those behind its tunnel.
         names: of nodes that it knows by name, by their address.
     """
@@ -55,6 +57,7 @@ class Edge(NamedTuple):
     word: str
     parts: Tuple[Part, ...]
     facts: Tuple[Tuple[str, str], ...]
+    listed: Tuple[str, ...]
     networks: Tuple[str, ...]
     names: Mapping[str, str]
 
@@ -63,10 +66,9 @@ class Edge(NamedTuple):
         """The parts that are not well, the worst first."""
         return tuple(sorted((part for part in self.parts if part.status != OK), key=lambda part: -badness(part.status)))
 
-    @property
-    def mesh_down(self) -> bool:
-        """Whether nothing gets through its tunnel."""
-        return any(part.name == "mesh" and part.status == FAILED for part in self.parts)
+    def lost(self, *names: str) -> bool:
+        """Whether one of these parts has failed."""
+        return any(part.name in names and part.status == FAILED for part in self.parts)
 
     def behind_tunnel(self, host: str) -> bool:
         """Whether packets for an address take the tunnel; names, of which that cannot be told, do."""
@@ -138,14 +140,16 @@ def edge_of(name: str, answers: Mapping[str, Any]) -> Edge:
     """One edge, from the answers of its modules."""
     mesh = mapping(answers.get("mesh"))
     if answers.get("reachable") is not True:
-        parts: Tuple[Part, ...] = (Part("connection", FAILED, _message(answers, "health") or "not reachable", REACH),)
-        return Edge(name, False, FAILED, "Not reachable", parts, (), (), {})
+        problem, remedy = (_message(answers, "health") or "it does not answer", REACH) if answers else UNASKED
+        return Edge(name, False, FAILED, "Not reachable" if answers else "Not looked at", (Part("connection", FAILED, problem, remedy),),
+                    (), (), (), {})
     health = mapping(answers.get("health"))
     parts = _parts(health) + _unasked(answers)
     claimed = [text(health.get("status"))] if health.get("status") in ORDER else []
     status = worst([*claimed, *(part.status for part in parts)])
+    listed = tuple(kind for kind in ("routes", "forwards") if kind in mapping(answers.get(kind)))
     names = {text(node.get("node_ip")): text(node.get("node_id")) for node in mappings(mesh.get("peers"))}
-    return Edge(name, True, status, WORDS[status], parts, _facts(mesh), tuple(texts(mesh.get("allowed_ips"))), names)
+    return Edge(name, True, status, WORDS[status], parts, _facts(mesh), listed, tuple(texts(mesh.get("allowed_ips"))), names)
 
 
 def _parts(health: Mapping[str, Any]) -> Tuple[Part, ...]:
@@ -180,6 +184,8 @@ def _message(answers: Mapping[str, Any], name: str) -> str:
 def _facts(mesh: Mapping[str, Any]) -> Tuple[Tuple[str, str], ...]:
     age, received, sent = (whole(mesh.get(key)) for key in ("handshake_age", "received", "sent"))
     drift = texts(mesh.get("drift"))
+    if mesh.get("role") not in ("member", "hub"):
+        return ()
     found = [("Mesh address", ", ".join(texts(mesh.get("node_ips")) or texts(mesh.get("node_ip")))),
              ("Peer", text(mesh.get("peer_endpoint")) or text(mesh.get("endpoint"))),
              ("Last handshake", f"{age} s ago" if age is not None else ""),
@@ -200,7 +206,7 @@ def _forward(edge: Edge, entry: Mapping[str, Any]) -> Forward:
         status, word = FAILED, "Not in effect"
     elif blocked:
         status, word = FAILED, "Blocked"
-    elif edge.mesh_down and edge.behind_tunnel(host):
+    elif edge.lost("mesh") and edge.behind_tunnel(host):
         status, word = FAILED, "Mesh is down"
     else:
         status, word = (OK, "In effect") if entry.get("active") is True else (UNKNOWN, "Not known")
@@ -234,11 +240,13 @@ def _route(edge: Edge, entry: Mapping[str, Any], live: str, detail: Mapping[str,
     servers = mapping(detail.get("servers"))
     status, word = {"enabled": (OK, "Served"), "warning": (DEGRADED, "Warning"), "unknown": (UNKNOWN, "Not known"),
                     "": (UNKNOWN, "Not known")}.get(live, (FAILED, "Not served"))
+    if status == UNKNOWN and edge.lost("traefik", "routes"):
+        status, word = FAILED, "Traefik is down"
     targets = tuple(_server(edge, url, text(servers.get(url)), status) for url in texts(entry.get("target_url")))
     ends = [target.status for target in targets]
     if status == OK and FAILED in ends:
         status, word = (FAILED, "No target") if set(ends) == {FAILED} else (DEGRADED, "Target down")
-        word = "Mesh is down" if edge.mesh_down else word
+        word = "Mesh is down" if edge.lost("mesh") else word
     path = text(entry.get("path_prefix"))
     kinds = [text(kind) for middleware in mappings(entry.get("middlewares")) for kind in middleware]
     notes = [", ".join(kinds)] if kinds else []
@@ -249,7 +257,7 @@ def _route(edge: Edge, entry: Mapping[str, Any], live: str, detail: Mapping[str,
 
 def _server(edge: Edge, url: str, word: str, status: str) -> Target:
     host = host_of(url)
-    down = word == "DOWN" or (edge.mesh_down and edge.behind_tunnel(host))
+    down = word == "DOWN" or (edge.lost("mesh") and edge.behind_tunnel(host))
     return Target(url, host, FAILED if down else status)
 
 

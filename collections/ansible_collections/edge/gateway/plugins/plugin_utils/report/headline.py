@@ -11,6 +11,8 @@ from .fleet import DEGRADED, FAILED, OK, UNKNOWN, Edge, Forward, Route, worst
 from .values import DAY, Moment, counted, shortened
 
 LONGEST_MESSAGE = 240
+# edges in one sentence
+NAMED = 3
 Item = Union[Route, Forward]
 
 
@@ -28,15 +30,15 @@ class Headline(NamedTuple):
     """The head of the page.
 
     Attributes:
-        words: the fleet's state in one line.
-        hit: what that means for routes and forwards, empty when nothing.
+        words: the fleet's state in one line, which names the edges that are worst, as long as they are few.
+        more: sentences about the other edges, and about what that means for routes and forwards.
         troubles: what is wrong, the worst first.
         notices: what is worth a look although no edge calls it wrong.
     """
 
     status: str
     words: str
-    hit: str
+    more: Tuple[str, ...]
     troubles: Tuple[Trouble, ...]
     notices: Tuple[str, ...]
 
@@ -48,7 +50,7 @@ def headline(edges: Sequence[Edge], routes: Sequence[Route], forwards: Sequence[
         cut: sentences about what the page leaves out.
     """
     if not edges:
-        return Headline(UNKNOWN, "No edge was looked at", "",
+        return Headline(UNKNOWN, "No edge was looked at", (),
                         (Trouble("", UNKNOWN, "inventory", "the play met no host", "put the edges into the group edge, or name another "
                                  "one as edge_gateway_hosts"),), ())
     troubles = [Trouble(edge.name, part.status, part.name, shortened(part.message, LONGEST_MESSAGE), part.remedy)
@@ -56,22 +58,22 @@ def headline(edges: Sequence[Edge], routes: Sequence[Route], forwards: Sequence[
     dead_routes, dead_forwards = _failed(routes), _failed(forwards)
     hit = " and ".join(words for words in (_share(dead_routes, routes, "route"), _share(dead_forwards, forwards, "forward")) if words)
     plural = len(dead_routes) + len(dead_forwards) > 1
-    return Headline(worst([edge.status for edge in edges]), _words(edges), f"{hit} {'lead' if plural else 'leads'} nowhere." if hit else "",
-                    tuple(troubles), (*_down(routes), *_ending([*routes, *forwards], now), *cut))
+    words, *others = _states(edges)
+    more = [f"{hit} {'lead' if plural else 'leads'} nowhere."] if hit else []
+    return Headline(worst([edge.status for edge in edges]), words, (*more, *(f"{sentence}." for sentence in others)), tuple(troubles),
+                    (*_down(routes), *_ending([*routes, *forwards], now), *cut))
 
 
-def _words(edges: Sequence[Edge]) -> str:
+def _states(edges: Sequence[Edge]) -> List[str]:
+    """How many edges are in which state, the worst first."""
     if all(edge.status == OK for edge in edges):
-        return {1: "The edge works", 2: "Both edges work"}.get(len(edges), f"All {len(edges)} edges work")
+        return [{1: "The edge works", 2: "Both edges work"}.get(len(edges), f"All {len(edges)} edges work")]
     kinds = ((("has failed", "have failed"), [edge for edge in edges if edge.status == FAILED and edge.reachable]),
              (("cannot be reached", "cannot be reached"), [edge for edge in edges if not edge.reachable]),
              (("is degraded", "are degraded"), [edge for edge in edges if edge.status == DEGRADED]),
              (("is in an unknown state", "are in an unknown state"), [edge for edge in edges if edge.status == UNKNOWN]))
-    found = [(len(hit), singular if len(hit) == 1 else plural) for (singular, plural), hit in kinds if hit]
-    first, *others = [f"{number} {words}" for number, words in found]
-    number, _space, words = first.partition(" ")
-    of = f"{number} of {counted(len(edges), 'edge')} {words}"
-    return ", ".join([of, *others])
+    return [f"{len(hit)} of {counted(len(edges), 'edge')} {words[len(hit) > 1]}" + (
+        f": {', '.join(shortened(edge.name, 60) for edge in hit)}" if len(hit) <= NAMED else "") for words, hit in kinds if hit]
 
 
 def _failed(items: Sequence[Item]) -> List[Item]:

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from .drawing import FORWARDS, NARROW, ROUTES, WIDE, Scene, draw, scene
-from .fleet import FAILED, WORDS, Edge, Forward, Route, badness, edge_of, forwards_of, routes_of
+from .fleet import FAILED, OK, WORDS, Edge, Forward, Route, badness, edge_of, forwards_of, routes_of, worst
 from .headline import headline
 from .records import certificates_of, changes_of
 from .values import Moment, counted, mapping, text
@@ -64,8 +64,16 @@ def _view(answers: Mapping[str, Any], now: Moment) -> Dict[str, Any]:
         "changes": changes_of(asked)[:MOST_CHANGES], "scene": found, "drawings": {"wide": draw(found, WIDE), "narrow": draw(found, NARROW)},
         "edge_ids": {edge.name: f"edge-{number}" for number, edge in enumerate(edges)},
         "failed": {"routes": sum(item.status == FAILED for item in routes), "forwards": sum(item.status == FAILED for item in forwards)},
+        "silent_edges": {kind: sum(kind not in edge.listed for edge in edges) for kind in (ROUTES, FORWARDS)},
+        "states_of_edges": _states(edges),
         "totals": _totals(found), "carried": _carried(found),
         "counted": counted, "badness": badness, "WORDS": WORDS, "FAILED": FAILED}
+
+
+def _states(edges: List[Edge]) -> str:
+    """``1 failed``: the worst that is to be said of edges, in two words."""
+    status = worst([edge.status for edge in edges])
+    return "all well" if status == OK else f"{sum(edge.status == status for edge in edges)} {WORDS[status].lower()}"
 
 
 def _totals(found: Scene) -> Dict[str, Dict[str, int]]:
