@@ -146,8 +146,8 @@ def _edge_place(name: str, edges: Sequence[Edge], shown: Dict[str, str], strands
 
 
 def _lane(edges: Sequence[Edge], part: str) -> str:
-    # that Ansible cannot log in tells nothing of clients
-    return worst([UNKNOWN if not edge.reachable else FAILED if edge.lost(part) else OK for edge in edges])
+    # that Ansible cannot look tells nothing of clients
+    return worst([FAILED if edge.lost(part) else OK if any(one.name == "mesh" for one in edge.parts) else UNKNOWN for edge in edges])
 
 
 def _node_place(name: str, known: Dict[str, str], strands: Sequence[Strand], number: int) -> Place:

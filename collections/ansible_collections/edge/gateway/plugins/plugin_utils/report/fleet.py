@@ -232,8 +232,8 @@ def routes_of(edge: Edge, answers: Mapping[str, Any]) -> List[Route]:
     """The routes of an edge."""
     answer = mapping(answers.get("routes"))
     live, details = mapping(answer.get("live")), mapping(answer.get("details"))
-    return [_route(edge, entry, text(live.get(entry.get("route_id"))), mapping(details.get(entry.get("route_id"))))
-            for entry in mappings(answer.get("routes"))]
+    return [_route(edge, entry, text(live.get(name)), mapping(details.get(name)))
+            for entry in mappings(answer.get("routes")) for name in [text(entry.get("route_id"))]]
 
 
 def _route(edge: Edge, entry: Mapping[str, Any], live: str, detail: Mapping[str, Any]) -> Route:

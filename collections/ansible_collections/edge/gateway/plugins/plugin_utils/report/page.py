@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 from typing import Any, Dict, List, Mapping, Tuple
@@ -38,8 +39,7 @@ def page(found: Mapping[str, Any]) -> str:
     if now is None:
         raise ValueError("generated is no time like 2026-11-26T03:00:00Z; give the present one")
     view = _view(mapping(found.get("edges")), now)
-    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined,
-                                   trim_blocks=True, lstrip_blocks=True)
+    templates = _templates()
     body = templates.get_template("body.html.j2").render(view)
     # older Ansible may take what a filter returns for a template again: text of a host must never be one
     for mark in "{%#":
@@ -102,6 +102,12 @@ def _rows(edges: List[Edge], asked: Mapping[str, Mapping[str, Any]]) -> Tuple[Li
         cut += [f"{edge.name} has {len(own):,} {noun}; this page shows the first {MOST_ROWS:,} of them."
                 for noun, own in (("routes", own_routes), ("forwards", own_forwards)) if len(own) > MOST_ROWS]
     return routes, forwards, cut
+
+
+@functools.lru_cache(maxsize=1)
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
 
 
 def _own(name: str) -> str:

@@ -61,7 +61,7 @@ def certificates_of(edges: Mapping[str, Mapping[str, Any]], now: Moment) -> Tupl
         answer = mapping(answers.get("routes"))
         details = mapping(answer.get("details"))
         for route in mappings(answer.get("routes")):
-            for name, entry in mapping(mapping(details.get(route.get("route_id"))).get("certificates")).items():
+            for name, entry in mapping(mapping(details.get(text(route.get("route_id")))).get("certificates")).items():
                 one, held = mapping(entry), bool(mapping(entry).get("not_after"))
                 if not held and not route.get("certresolver"):
                     plain[text(name)] = None

@@ -38,8 +38,8 @@ def mappings(value: Any) -> List[Mapping[str, Any]]:
 
 
 def whole(value: Any) -> Optional[int]:
-    """A number that is not negative, None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of 63 bits, None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None
 
 
 def shortened(words: str, length: int) -> str:
