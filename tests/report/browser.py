@@ -97,10 +97,11 @@ class Browser:
         """Open a file in a window of that size."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=width < 640)
         self.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=f"file://{path}")
-        if not any(entry.get("method") == "Page.loadEventFired" for entry in self.events):
-            self._until(lambda entry: entry.get("method") == "Page.loadEventFired")
-        self.events = [entry for entry in self.events if entry.get("method") != "Page.loadEventFired"]
+        for address in ("about:blank", f"file://{path}"):      # another place in the same page would not be loaded
+            self.call("Page.navigate", url=address)
+            if not any(entry.get("method") == "Page.loadEventFired" for entry in self.events):
+                self._until(lambda entry: entry.get("method") == "Page.loadEventFired")
+            self.events = [entry for entry in self.events if entry.get("method") != "Page.loadEventFired"]
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression; the browser's tool, so the page's own policy does not stop it."""
@@ -140,4 +141,4 @@ class Browser:
     @property
     def requests(self) -> List[str]:
         """Addresses of all that the page asked for."""
-        return [entry["params"]["request"]["url"] for entry in self.events if entry.get("method") == "Network.requestWillBeSent"]
+        return [entry["params"]["request"]["url"].partition("#")[0] for entry in self.events if entry.get("method") == "Network.requestWillBeSent"]
