@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 PROGRAM = shutil.which("chromium")
 SECONDS = 30.0
@@ -32,15 +33,12 @@ class Browser:
         (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
         self._rest, self._number, self._session = b"", 0, ""
 
-        def place() -> None:      # the browser reads 3 and writes 4
-            first, second = os.dup(theirs_in), os.dup(theirs_out)
-            os.dup2(first, 3)
-            os.dup2(second, 4)
-
-        self._process = subprocess.Popen(      # noqa: PLW1509  nothing else runs in this process
-            ["unshare", "--map-root-user", "--net", str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        # the browser reads 3 and writes 4
+        self._process = subprocess.Popen(
+            ["bash", "-c", f'exec 3<&{theirs_in} 4>&{theirs_out} "$@"', "bash",
+             "unshare", "--map-root-user", "--net", str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={self._profile}", "about:blank"],
-            preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
         os.close(theirs_in)
         os.close(theirs_out)
@@ -93,15 +91,25 @@ class Browser:
                 self._rest += data
         raise RuntimeError("the browser does not answer")
 
-    def show(self, path: str, width: int, height: int, scheme: str = "light", media: str = "", scale: float = 1) -> None:
-        """Open a file in a window of that size."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=width < 640)
+    def show(self, path: str, width: int, *, scheme: str = "light", media: str = "", scale: float = 1) -> None:
+        """Open a file in a window of that width."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=scale, mobile=width < 640)
         self.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
         for address in ("about:blank", f"file://{path}"):      # another place in the same page would not be loaded
             self.call("Page.navigate", url=address)
             if not any(entry.get("method") == "Page.loadEventFired" for entry in self.events):
                 self._until(lambda entry: entry.get("method") == "Page.loadEventFired")
             self.events = [entry for entry in self.events if entry.get("method") != "Page.loadEventFired"]
+
+    @contextlib.contextmanager
+    def clock(self, now: str) -> Iterator[None]:
+        """What pages take for the present time."""
+        script = f"Date.now = () => Date.parse({json.dumps(now)});"
+        name = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)["identifier"]
+        try:
+            yield
+        finally:
+            self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=name)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression; the browser's tool, so the page's own policy does not stop it."""
@@ -141,4 +149,5 @@ class Browser:
     @property
     def requests(self) -> List[str]:
         """Addresses of all that the page asked for."""
-        return [entry["params"]["request"]["url"].partition("#")[0] for entry in self.events if entry.get("method") == "Network.requestWillBeSent"]
+        return [entry["params"]["request"]["url"].partition("#")[0] for entry in self.events
+                if entry.get("method") == "Network.requestWillBeSent"]

@@ -13,7 +13,8 @@ NOW = datetime(2026, 11, 26, 3, 0, 0, tzinfo=timezone.utc)
 GENERATED = "2026-11-26T03:00:00Z"
 NODES = [f"10.50.0.{number}" for number in range(12, 22)]
 SHOPS = ["shop", "blog", "wiki", "mail", "files", "status", "chat", "git", "docs", "media", "api", "cloud", "forum", "play", "photos"]
-SERVICES = [("ssh", "tcp", 22), ("game", "udp", 27015), ("db", "tcp", 5432), ("mqtt", "tcp", 8883), ("voice", "udp", 9987), ("rdp", "tcp", 3389)]
+SERVICES = [("ssh", "tcp", 22), ("game", "udp", 27015), ("db", "tcp", 5432), ("mqtt", "tcp", 8883), ("voice", "udp", 9987),
+            ("rdp", "tcp", 3389)]
 FORWARD_DEFAULTS: Dict[str, Any] = {"source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": "", "expires": ""}
 WELL = {"mesh": "last handshake on wg0 12 s ago", "forwarding": "on for IPv4", "forwards": "{forwards} in effect", "traefik": "3.7.15 runs",
         "routes": "{routes} served", "certificates": "{routes} held", "expiry": "4 will end by themselves",
@@ -41,14 +42,14 @@ def forward(number: int, **others: Any) -> Dict[str, Any]:
 def route(number: int, **others: Any) -> Dict[str, Any]:
     """A route of traefik_route_info."""
     name = f"{SHOPS[number % len(SHOPS)]}-{number}"
-    return {"route_id": name, "hostname": [f"{name}.example.com"], "path_prefix": "", "entrypoint": ["websecure"], "certresolver": "letsencrypt",
-            "target_url": [f"http://{NODES[number * 3 % len(NODES)]}:{8000 + number % 5}"], **others}
+    return {"route_id": name, "hostname": [f"{name}.example.com"], "path_prefix": "", "entrypoint": ["websecure"],
+            "certresolver": "letsencrypt", "target_url": [f"http://{NODES[number * 3 % len(NODES)]}:{8000 + number % 5}"], **others}
 
 
 def detail(entry: Dict[str, Any], days: int, **others: Any) -> Dict[str, Any]:
     """What traefik_route_info knows of a route."""
-    certificates = {name: {"issuer": "R11", "serial": f"{name}:{days}", "names": [name], "not_after": moment(days=days, hours=2), "days_left": days,
-                           "reason": ""} for name in entry["hostname"]}
+    certificates = {name: {"issuer": "R11", "serial": f"{name}:{days}", "names": [name], "not_after": moment(days=days, hours=2),
+                           "days_left": days, "reason": ""} for name in entry["hostname"]}
     return {"file": f"/etc/traefik/dynamic/{entry['route_id']}.yml", "intact": True, "status": "enabled", "errors": [],
             "servers": dict.fromkeys(entry["target_url"], "UP"), "certificates": certificates, **others}
 
@@ -70,10 +71,11 @@ def edge(address: str, routes: List[Dict[str, Any]], forwards: List[Dict[str, An
         "forwards": {"changed": False, "backend": "nftables", "count": len(forwards), "forwards": forwards},
         "routes": {"changed": False, "routes": routes, "live": {item["route_id"]: "enabled" for item in routes}, "broken": [],
                    "details": {item["route_id"]: detail(item, chance.randint(30, 88)) for item in routes}},
-        "mesh": {"changed": False, "role": "member", "joined": True, "running": True, "interface": "wg0", "node_ip": address, "node_ips": [address],
-                 "public_key": "", "controller_pubkey": "", "endpoint": "hub.example.com:51820", "peer_endpoint": "203.0.113.7:51820",
-                 "allowed_ips": ["10.50.0.0/24"], "latest_handshake": int(NOW.timestamp()) - 12, "handshake_age": 12, "received": 48_210_553_120,
-                 "sent": 391_880_210_774, "mtu": 1420, "listen_port": 51820, "drift": [], "key_file_modes_ok": True, "clock": "ok", "peers": []},
+        "mesh": {"changed": False, "role": "member", "joined": True, "running": True, "interface": "wg0", "node_ip": address,
+                 "node_ips": [address], "public_key": "", "controller_pubkey": "", "endpoint": "hub.example.com:51820",
+                 "peer_endpoint": "203.0.113.7:51820", "allowed_ips": ["10.50.0.0/24"], "latest_handshake": int(NOW.timestamp()) - 12,
+                 "handshake_age": 12, "received": 48_210_553_120, "sent": 391_880_210_774, "mtu": 1420, "listen_port": 51820, "drift": [],
+                 "key_file_modes_ok": True, "clock": "ok", "peers": []},
     }
 
 
@@ -99,7 +101,8 @@ def _first_has_small_things(answers: Dict[str, Any]) -> None:
     forwards[8].update(source_nat="none", comment="mail sees the client")
     for number in (14, 22, 31):
         forwards[number].update(expires=moment(days=number))
-    routes[4].update(target_url=["http://10.50.0.14:8080", "http://10.50.0.15:8080"], expires=moment(days=3), middlewares=[{"basic_auth": {}}])
+    routes[4].update(target_url=["http://10.50.0.14:8080", "http://10.50.0.15:8080"], expires=moment(days=3),
+                     middlewares=[{"basic_auth": {}}])
     details["files-4"]["servers"] = {"http://10.50.0.14:8080": "UP", "http://10.50.0.15:8080": "DOWN"}
     details["wiki-2"] = detail(routes[2], 9)
     answers["health"]["status"] = "degraded"

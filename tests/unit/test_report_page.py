@@ -20,8 +20,10 @@ from ansible_collections.edge.gateway.plugins.plugin_utils.report import page as
 from ansible_collections.edge.gateway.plugins.plugin_utils.report.page import page
 from report.sample import GENERATED, detail, edge, fleet, forward, moment, part, route
 
+LOST = {"reachable": False, "health": {"unreachable": True, "msg": "ssh: Connection refused"}}
 HOSTILE = "</script><script>alert(1)</script><img src=//evil.example onerror=alert(2)>\" ' `\u202e {{ 7 * 7 }} {% raw %}"
-LOADS = {"src", "srcset", "poster", "background", "data", "action", "formaction", "ping", "manifest", "archive", "codebase", "cite", "xlink:href"}
+LOADS = {"src", "srcset", "poster", "background", "data", "action", "formaction", "ping", "manifest", "archive", "codebase", "cite",
+         "xlink:href"}
 VOID = {"meta", "link", "input", "br", "hr", "img", "base"}
 
 
@@ -107,7 +109,8 @@ def test_everything_is_on_it(sample: Document) -> None:
     rows = [attributes for attributes in sample.named("tr") if "data-status" in attributes]
     assert len(rows) == 200 + 200 + 200
     for words in ("8 added : vm-150-ssh", "and 3 more", "in 9 hours", "asked for by ops, ticket 4711", "only from 203.0.113.0/24",
-                  "keeps the client's address", "27000-27015", "10.50.0.17:7000-7015", "48.2 GB in, 392 GB out", "Target down", "basic_auth"):
+                  "keeps the client's address", "27000-27015", "10.50.0.17:7000-7015", "48.2 GB in, 392 GB out", "Target down",
+                  "basic_auth"):
         assert words in sample.text, words
 
 
@@ -127,7 +130,7 @@ def test_its_policy_lets_only_its_own_script_run(sample: Document) -> None:
     """By the digest of exactly what stands in the page."""
     policy = next(entry["content"] for entry in sample.named("meta") if entry.get("http-equiv") == "Content-Security-Policy") or ""
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    assert rules["default-src"] == "'none'" and rules["base-uri"] == "'none'" and rules["form-action"] == "'none'" and rules["img-src"] == "data:"
+    assert [rules[name] for name in ("default-src", "base-uri", "form-action", "img-src")] == ["'none'", "'none'", "'none'", "data:"]
     for kind in ("style", "script"):
         digest = base64.b64encode(hashlib.sha256(sample.inline[kind].encode()).digest()).decode()
         assert rules[f"{kind}-src"] == f"'sha256-{digest}'"
@@ -150,15 +153,17 @@ def hostile(value: Any) -> Any:
 
 
 def test_text_of_hosts_stays_text() -> None:
-    """In every place at once: the same elements with the same attributes as with harmless text, and nothing that Ansible takes for a template."""
+    """In every place at once: the elements are those of a page of harmless text, and nothing is left that Ansible takes for a template."""
     attacked = {f"edge{HOSTILE}": hostile(fleet()["edges"]["edge1.example.com"])}
     answers = attacked[f"edge{HOSTILE}"]
     first = answers["routes"]["routes"][0]["route_id"]
     answers["health"]["parts"][HOSTILE] = part("failed", HOSTILE, HOSTILE)
-    answers["routes"].update(live={first: HOSTILE}, details={first: detail({"route_id": first, "hostname": [HOSTILE], "target_url": [HOSTILE]}, 3, errors=[HOSTILE])})
+    known = detail({"route_id": first, "hostname": [HOSTILE], "target_url": [HOSTILE]}, 3, errors=[HOSTILE])
+    answers["routes"].update(live={first: HOSTILE}, details={first: known})
     source = page({"generated": GENERATED, "edges": attacked})
     document = Document(source)
-    assert {tag for tag, _attributes in document.elements} <= {"details", "summary", *(tag for tag, _attributes in Document(page(fleet())).elements)}
+    harmless = {tag for tag, _attributes in Document(page(fleet())).elements}
+    assert {tag for tag, _attributes in document.elements} <= harmless | {"details", "summary"}
     assert sum(tag == "script" for tag, _attributes in document.elements) == 1
     assert not [name for _tag, attributes in document.elements for name in attributes if name.startswith("on") or name == "src"]
     assert "<script>alert(1)</script>" in document.text and "\u202e" not in source
@@ -169,11 +174,12 @@ def test_hosts_may_answer_anything() -> None:
     """A page is made of every mixture of types: each value of the sample in turn is replaced."""
     answers = edge("10.50.0.2", [route(0, middlewares=[{"headers": {}}], expires=moment(days=1))], [forward(0)])
     answers["health"]["history"] = fleet()["edges"]["edge1.example.com"]["health"]["history"][:1]
+    junk: List[Any] = [None, 7, -1.5, True, "x" * 5000, [], [[]], [None], {}, {"a": {"b": 1}}, 10**400]
     for path in list(places(answers)):
-        for junk in (None, 7, -1.5, True, "x" * 5000, [], [[]], [None], {}, {"a": {"b": 1}}, 10**400):
+        for entry in junk:
             changed = copy.deepcopy(answers)
-            put(changed, path, junk)
-            assert "edge1" in page({"generated": GENERATED, "edges": {"edge1": changed}}), (path, junk)
+            put(changed, path, entry)
+            assert "edge1" in page({"generated": GENERATED, "edges": {"edge1": changed}}), (path, entry)
 
 
 def places(value: Any, path: Tuple[Any, ...] = ()) -> Iterator[Tuple[Any, ...]]:
@@ -202,10 +208,10 @@ def test_the_same_facts_make_the_same_page() -> None:
     ({"a": well()}, "The edge works"),
     ({"a": well(), "b": well()}, "Both edges work"),
     ({name: well() for name in "abc"}, "All 3 edges work"),
-    ({"a": well(), "b": {"reachable": False, "health": {"unreachable": True, "msg": "ssh: Connection refused"}}}, "1 of 2 edges cannot be reached: b"),
+    ({"a": well(), "b": LOST}, "1 of 2 edges cannot be reached: b"),
     ({"a": {}}, "1 of 1 edge cannot be reached: a"),
-    ({**{f"e{number}": {"reachable": False, "health": {"msg": "no route"}} for number in range(9)}, "a": well()}, "9 of 10 edges cannot be reached"),
-    ({"a": {**well(), "health": {"failed": False, "msg": "state file is damaged; restore forwards.json.prev"}}}, "1 of 1 edge has failed: a"),
+    ({**{f"e{number}": LOST for number in range(9)}, "a": well()}, "9 of 10 edges cannot be reached"),
+    ({"a": {**well(), "health": {"failed": False, "msg": "state is damaged; restore the file"}}}, "1 of 1 edge has failed: a"),
     ({"a": {**well(), "routes": {"msg": "Traefik was not found; run site.yml"}}}, "1 of 1 edge is degraded: a"),
 ])
 def test_the_headline(edges: Dict[str, Any], words: str) -> None:
@@ -214,10 +220,9 @@ def test_the_headline(edges: Dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(("answers", "shown"), [
-    ({"reachable": False, "health": {"unreachable": True, "msg": "ssh: Connection refused"}},
-     ["ssh: Connection refused", "What to do: check that the host is up", "routes not known", "1 edge did not tell"]),
+    (LOST, ["ssh: Connection refused", "What to do: check that the host is up", "routes not known", "1 edge did not tell"]),
     ({}, ["the run stopped before it was asked"]),
-    ({**well(), "health": {"msg": "state is damaged; restore the file"}}, ["health report: state is damaged", "What to do: restore the file"]),
+    ({**well(), "health": {"msg": "state is damaged; restore it"}}, ["health report: state is damaged", "What to do: restore it"]),
     ({"reachable": True, "health": {"module_stderr": "python: not found"}}, ["python: not found", "run health.yml for this edge alone"]),
     ({**well(), "mesh": {}}, ["mesh report: was not asked"]),
     ({**well(), "forwards": {"forwards": [forward(0, active=False)]}}, ["1 of 1 forward leads nowhere.", "Not in effect"]),
@@ -232,8 +237,8 @@ def test_what_went_wrong_is_shown(answers: Dict[str, Any], shown: List[str]) -> 
     assert [words for words in shown if words not in text] == []
 
 
-@pytest.mark.parametrize(("live", "word"), [("enabled", "Served"), ("disabled", "Not served"), ("missing", "Not served"), ("warning", "Warning"),
-                                            ("unknown", "Not known")])
+@pytest.mark.parametrize(("live", "word"), [
+    ("enabled", "Served"), ("disabled", "Not served"), ("missing", "Not served"), ("warning", "Warning"), ("unknown", "Not known")])
 def test_what_traefik_says_of_a_route(live: str, word: str) -> None:
     """In words."""
     answers = well()
@@ -271,9 +276,9 @@ def test_certificates_come_in_the_order_of_their_ends() -> None:
     for name in ("files-4", "status-5"):
         details[name]["certificates"] = {f"{name}.example.com": {"issuer": "", "serial": "", "names": [], "not_after": "", "reason": ""}}
     text = of({"edge1": answers}).text.partition("Issuer Edge")[2]
-    words = ["Missing none held files-4", "Ended 24 hours ago wiki-2", "Ends soon in 3 days blog-1", "Not renewed rate limit in 20 days mail-3",
-             "Valid in 2 months shop-0"]
-    found = [text.index(word.replace("2 months", "60 days")) for word in words]
+    words = ["Missing none held files-4", "Ended 24 hours ago wiki-2", "Ends soon in 3 days blog-1",
+             "Not renewed rate limit in 20 days mail-3", "Valid in 60 days shop-0"]
+    found = [text.index(word) for word in words]
     assert found == sorted(found)
     assert "1 name served with the default certificate" in text and "status-5.example.com" in text
 
@@ -282,7 +287,7 @@ def test_a_large_fleet_still_has_a_map() -> None:
     """Edges and nodes beyond what can be read share a place; nothing is left out of the tables."""
     edges = {f"edge{number}": edge("10.50.0.2", [route(number, target_url=[f"http://10.50.1.{number}:80"])], []) for number in range(1, 41)}
     document = of(edges)
-    assert "33 further edges"[3:] in document.text and "further nodes" in document.text
+    assert "32 further edges" in document.text and "24 further nodes" in document.text
     drawn = [attributes for attributes in document.named("svg") if "map" in str(attributes.get("class"))]
     assert len(drawn) == 2 and max(float(str(attributes["viewbox"]).split()[3]) for attributes in drawn) < 1500
     assert sum("data-status" in attributes for attributes in document.named("tr")) == 40 * 2
@@ -334,9 +339,8 @@ def test_contrast(scheme: str, colours: Dict[str, str]) -> None:
     text += [(ink, f"{state}-bg") for ink in ("text", "dim") for state in states]
     text += [] if scheme == "print" else [("on-hero", f"{state}-hero") for state in states]
     marks = [(f"line-{state}", "card") for state in states] + [("focus", "card"), ("ink", "failed"), ("ink", "ok"), ("ink", "degraded")]
-    low = {pair: round(contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in text if contrast(colours[pair[0]], colours[pair[1]]) < 4.5}
-    low |= {pair: round(contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in marks if contrast(colours[pair[0]], colours[pair[1]]) < 3}
-    assert low == {}
+    found = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in text + marks}
+    assert {pair: value for pair, value in found.items() if value < (3 if pair in marks else 4.5)} == {}
 
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"generated": "yesterday", "edges": {}}])

@@ -37,6 +37,6 @@ def test_a_broken_fleet_has_a_page(broken: None, tmp_path: Path) -> None:
     assert "<!doctype" not in done.output
     text = " ".join(html.unescape(re.sub("<[^>]+>", " ", page.read_text())).split())
     for words in ("1 of 2 edges has failed: edge1", "1 of 2 edges cannot be reached: edge9", "1 of 1 route and 1 of 1 forward lead nowhere",
-                  "mesh: interface wg0 is down", "What to do: see journalctl -u wg-quick@wg0", "Connection refused", "demo.edge.test", "demo-echo",
-                  "10.50.0.12: Cut off"):
+                  "mesh: interface wg0 is down", "What to do: see journalctl -u wg-quick@wg0", "Connection refused", "demo.edge.test",
+                  "demo-echo", "10.50.0.12: Cut off"):
         assert words in text, words

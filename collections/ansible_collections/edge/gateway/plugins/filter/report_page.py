@@ -17,7 +17,8 @@ version_added: 0.1.0
 description:
   - Makes a page for people. At its top stands what is wrong and what to do, then a map of clients, edges, mesh and nodes, the parts of each
     edge, its routes and forwards, certificates, and recent changes.
-  - The page is one file that loads nothing. Its Content-Security-Policy lets it run nothing but its own script, and it can be read without it.
+  - The page is one file that loads nothing. Its Content-Security-Policy lets it run nothing but its own script, and it can be read
+    without it.
   - All text of hosts is escaped. The same input always makes the same page.
 options:
   _input:

@@ -93,24 +93,25 @@ class Scene(NamedTuple):
 
 def scene(edges: Sequence[Edge], routes: Sequence[Route], forwards: Sequence[Forward]) -> Scene:
     """Group what leads from the same edge to the same node in the same way."""
+    items: List[Tuple[str, Item]] = [*((ROUTES, route) for route in routes), *((FORWARDS, forward) for forward in forwards)]
     known = {address: name for edge in edges for address, name in edge.names.items() if name}
     shown = _kept([(edge.name, -badness(edge.status)) for edge in edges], MOST_EDGES, "edge")
     counts: Dict[str, int] = {}
-    for item in (*routes, *forwards):
+    for _kind, item in items:
         for host in {target.host for target in item.targets}:
             counts[host] = counts.get(host, 0) + 1
     places = _kept([(host, -count) for host, count in counts.items()], MOST_NODES, "node")
     groups: Dict[Tuple[str, str, str], List[Tuple[Item, str]]] = {}
-    for kind, items in ((ROUTES, routes), (FORWARDS, forwards)):
-        for item in items:
-            ends: Dict[str, List[str]] = {}
-            for target in item.targets:
-                ends.setdefault(places[target.host], []).append(target.status)
-            for node, statuses in ends.items():
-                groups.setdefault((shown[item.edge], node, kind), []).append((item, worst(statuses)))
+    for kind, item in items:
+        ends: Dict[str, List[str]] = {}
+        for target in item.targets:
+            ends.setdefault(places[target.host], []).append(target.status)
+        for node, statuses in ends.items():
+            groups.setdefault((shown[item.edge], node, kind), []).append((item, worst(statuses)))
     edge_names, node_names = list(dict.fromkeys(shown.values())), sorted(dict.fromkeys(places.values()), key=_natural)
-    strands = tuple(Strand(edge_names.index(edge), node_names.index(node), kind, tuple(groups[edge, node, kind]))
-                    for edge, node, kind in sorted(groups, key=lambda key: (edge_names.index(key[0]), node_names.index(key[1]), key[2] != ROUTES)))
+    strands = tuple(sorted((Strand(edge_names.index(edge), node_names.index(node), kind, tuple(group))
+                            for (edge, node, kind), group in groups.items()),
+                           key=lambda strand: (strand.edge, strand.node, strand.kind != ROUTES)))
     return Scene(tuple(_edge_place(name, edges, shown, strands, number) for number, name in enumerate(edge_names)),
                  tuple(_node_place(name, known, strands, number) for number, name in enumerate(node_names)), strands,
                  tuple(_tunnel(name, edges, shown) for name in edge_names))
@@ -203,18 +204,32 @@ def draw(found: Scene, geometry: Geometry) -> Drawing:
     tall_edges = len(found.edges) * (EDGE_HEIGHT + EDGE_GAP) - EDGE_GAP
     tall_nodes = len(found.nodes) * (NODE_HEIGHT + NODE_GAP) - NODE_GAP
     inner = max(tall_edges, tall_nodes, EDGE_HEIGHT)
-    edges = _column(found.edges, geometry.edge, geometry.top + (inner - tall_edges) / 2, (EDGE_HEIGHT, EDGE_GAP), geometry.letters[0])
-    nodes = _column(found.nodes, geometry.node, geometry.top + (inner - tall_nodes) / 2, (NODE_HEIGHT, NODE_GAP), geometry.letters[1])
+    edges = _column(found.edges, geometry.edge, geometry.top + (inner - tall_edges) / 2, (EDGE_HEIGHT, EDGE_GAP),
+                    _without_domain([place.name for place in found.edges], geometry.letters[0]))
+    nodes = _column(found.nodes, geometry.node, geometry.top + (inner - tall_nodes) / 2, (NODE_HEIGHT, NODE_GAP),
+                    [_without_middle(place.name, geometry.letters[1]) for place in found.nodes])
     lines = [_line(number, found, edges, nodes, geometry) for number in range(len(found.strands))]
     # what is broken lies on top
     return Drawing(geometry, geometry.top + inner + 12, edges, nodes,
                    tuple(sorted(lines, key=lambda line: badness(line.status))))
 
 
-def _column(places: Sequence[Place], span: Tuple[int, int], top: float, heights: Tuple[int, int], letters: int) -> Tuple[Box, ...]:
+def _column(places: Sequence[Place], span: Tuple[int, int], top: float, heights: Tuple[int, int], shown: Sequence[str]) -> Tuple[Box, ...]:
     height, gap = heights
-    return tuple(Box(place, span[0], top + number * (height + gap), span[1], height, shortened(place.name, letters))
-                 for number, place in enumerate(places))
+    return tuple(Box(place, span[0], top + number * (height + gap), span[1], height, shown[number]) for number, place in enumerate(places))
+
+
+def _without_domain(names: Sequence[str], letters: int) -> List[str]:
+    """Names that fit: where one does not, all without what follows their first dot, as long as that tells them apart."""
+    brief = [name.partition(".")[0] for name in names]
+    chosen = brief if max(map(len, names), default=0) > letters and len(set(brief)) == len(brief) else names
+    return [shortened(name, letters) for name in chosen]
+
+
+def _without_middle(name: str, letters: int) -> str:
+    """A name that fits: addresses differ at their ends."""
+    half = (letters - 1) // 2
+    return name if len(name) <= letters else f"{name[:letters - 1 - half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
 
 
 def _line(number: int, found: Scene, edges: Sequence[Box], nodes: Sequence[Box], geometry: Geometry) -> Line:
