@@ -15,7 +15,7 @@ from report.sample import GENERATED, fleet
 TOP = Path(__file__).resolve().parents[2]
 PAGE, IMAGES = TOP / ".cache/report.html", TOP / "docs/images"
 # name, width, colour scheme, height of the picture, its pixels to one of the page
-PICTURES = [("light", 1100, "light", 1420, 1.0), ("dark", 1100, "dark", 1420, 1.0), ("phone", 390, "light", 1560, 1.5)]
+PICTURES = [("light", 1100, "light", 1450, 1.0), ("dark", 1100, "dark", 1450, 1.0), ("phone", 390, "light", 1560, 1.5)]
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ def test_what_is_wrong_stands_first(sample: Document) -> None:
     begin = sample.text.partition("Map")[0]
     places = [begin.index(words) for words in (
         "has failed: edge2", "100 of 200 routes and 100 of 200 forwards lead nowhere", "interface wg0 is down",
-        "What to do: see journalctl -u wg-quick@wg0, then run site.yml", "wiki-2.example.com ends in 9 days")]
+        "What to do: see journalctl -u wg-quick@wg0, then run site.yml", "wiki-2.example.com ends in 9 days", "last run 3 days ago")]
     assert places == sorted(places)
 
 
@@ -209,7 +209,7 @@ def test_the_same_facts_make_the_same_page() -> None:
     ({"a": well(), "b": well()}, "Both edges work"),
     ({name: well() for name in "abc"}, "All 3 edges work"),
     ({"a": well(), "b": LOST}, "1 of 2 edges cannot be reached: b"),
-    ({"a": {}}, "1 of 1 edge cannot be reached: a"),
+    ({"a": {}}, "1 of 1 edge was not looked at: a"),
     ({**{f"e{number}": LOST for number in range(9)}, "a": well()}, "9 of 10 edges cannot be reached"),
     ({"a": {**well(), "health": {"failed": False, "msg": "state is damaged; restore the file"}}}, "1 of 1 edge has failed: a"),
     ({"a": {**well(), "routes": {"msg": "Traefik was not found; run site.yml"}}}, "1 of 1 edge is degraded: a"),
@@ -296,7 +296,13 @@ def test_a_large_fleet_still_has_a_map() -> None:
 def test_a_page_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says so."""
     monkeypatch.setattr(page_module, "MOST_ROWS", 3)
-    assert "edge1 has 5 routes; this page shows the first 3 of them." in of({"edge1": well(routes=5)}).text
+    monkeypatch.setattr(page_module, "MOST_LISTED", 2)
+    answers = well(routes=5)
+    answers["routes"]["live"]["files-4"] = "disabled"
+    document = of({"edge1": answers})
+    assert "This page shows 3 of 5 routes, what is not well first." in document.text
+    assert "5 routes 1 broken" in document.text and "files-4.example.com" in document.text.partition("Routes 5")[2]
+    assert sum("data-status" in attributes for attributes in document.named("tr")) == 3 + 1 + 3
 
 
 def test_status_is_never_told_by_colour_alone(sample: Document) -> None:

@@ -15,6 +15,8 @@ Item = Union[Route, Forward]
 # beyond that many a map is no map any more; the rest shares one place
 MOST_EDGES, MOST_NODES = 8, 16
 ROUTES, FORWARDS = "routes", "forwards"
+# from so many strands on they get thinner
+CROWDED = 60
 
 
 class Geometry(NamedTuple):
@@ -243,6 +245,7 @@ def _line(number: int, found: Scene, edges: Sequence[Box], nodes: Sequence[Box],
     left, right = edge.x + edge.width, node.x
     enter, leave = geometry.mesh[0], geometry.mesh[0] + geometry.mesh[1]
     first, second = (left + enter) / 2, (leave + right) / 2
+    crowd = min(1.0, CROWDED / len(found.strands))
     path = (f"M{left:.1f} {start:.1f}C{first:.1f} {start:.1f} {first:.1f} {through:.1f} {enter:.1f} {through:.1f}"
             f"H{leave:.1f}C{second:.1f} {through:.1f} {second:.1f} {end:.1f} {right:.1f} {end:.1f}")
-    return Line(number, strand.status, path, round(min(5.0, 1.0 + 0.5 * math.sqrt(len(strand.items))), 1))
+    return Line(number, strand.status, path, round(1.0 + crowd * min(4.0, 0.5 * math.sqrt(len(strand.items))), 1))

@@ -14,6 +14,7 @@ OK, UNKNOWN, DEGRADED, FAILED = "ok", "unknown", "degraded", "failed"
 # from good to bad
 ORDER = (OK, UNKNOWN, DEGRADED, FAILED)
 WORDS = {OK: "OK", UNKNOWN: "Unknown", DEGRADED: "Degraded", FAILED: "Failed"}
+UNREACHABLE, UNSEEN = "Not reachable", "Not looked at"
 # parts of an edge in the order in which packets meet them; others follow by name
 PARTS = ("mesh", "forwarding", "forwards", "traefik", "routes", "certificates", "expiry", "disk", "converge")
 UNASKED = ("the run stopped before it was asked", "see the output of the run")
@@ -141,7 +142,7 @@ def edge_of(name: str, answers: Mapping[str, Any]) -> Edge:
     mesh = mapping(answers.get("mesh"))
     if answers.get("reachable") is not True:
         problem, remedy = (_message(answers, "health") or "it does not answer", REACH) if answers else UNASKED
-        return Edge(name, False, FAILED, "Not reachable" if answers else "Not looked at", (Part("connection", FAILED, problem, remedy),),
+        return Edge(name, False, FAILED, UNREACHABLE if answers else UNSEEN, (Part("connection", FAILED, problem, remedy),),
                     (), (), (), {})
     health = mapping(answers.get("health"))
     parts = _parts(health) + _unasked(answers)

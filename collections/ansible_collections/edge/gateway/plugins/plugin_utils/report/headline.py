@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Sequence, Tuple, Union
 
-from .fleet import DEGRADED, FAILED, OK, UNKNOWN, Edge, Forward, Route, worst
+from .fleet import DEGRADED, FAILED, OK, UNKNOWN, UNREACHABLE, UNSEEN, Edge, Forward, Route, badness, worst
 from .values import DAY, Moment, counted, shortened
 
 LONGEST_MESSAGE = 240
@@ -54,7 +54,8 @@ def headline(edges: Sequence[Edge], routes: Sequence[Route], forwards: Sequence[
                         (Trouble("", UNKNOWN, "inventory", "the play met no host", "put the edges into the group edge, or name another "
                                  "one as edge_gateway_hosts"),), ())
     troubles = [Trouble(edge.name, part.status, part.name, shortened(part.message, LONGEST_MESSAGE), part.remedy)
-                for edge in sorted(edges, key=lambda edge: (edge.status != FAILED, edge.name)) for part in edge.troubles]
+                for edge in edges for part in edge.troubles]
+    troubles.sort(key=lambda trouble: (-badness(trouble.status), trouble.edge))
     dead_routes, dead_forwards = _failed(routes), _failed(forwards)
     hit = " and ".join(words for words in (_share(dead_routes, routes, "route"), _share(dead_forwards, forwards, "forward")) if words)
     plural = len(dead_routes) + len(dead_forwards) > 1
@@ -69,7 +70,8 @@ def _states(edges: Sequence[Edge]) -> List[str]:
     if all(edge.status == OK for edge in edges):
         return [{1: "The edge works", 2: "Both edges work"}.get(len(edges), f"All {len(edges)} edges work")]
     kinds = ((("has failed", "have failed"), [edge for edge in edges if edge.status == FAILED and edge.reachable]),
-             (("cannot be reached", "cannot be reached"), [edge for edge in edges if not edge.reachable]),
+             (("cannot be reached", "cannot be reached"), [edge for edge in edges if edge.word == UNREACHABLE]),
+             (("was not looked at", "were not looked at"), [edge for edge in edges if edge.word == UNSEEN]),
              (("is degraded", "are degraded"), [edge for edge in edges if edge.status == DEGRADED]),
              (("is in an unknown state", "are in an unknown state"), [edge for edge in edges if edge.status == UNKNOWN]))
     return [f"{len(hit)} of {counted(len(edges), 'edge')} {words[len(hit) > 1]}" + (

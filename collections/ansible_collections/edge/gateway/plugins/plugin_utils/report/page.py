@@ -9,20 +9,20 @@ import base64
 import functools
 import hashlib
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
 import jinja2
 from markupsafe import Markup
 
 from .drawing import FORWARDS, NARROW, ROUTES, WIDE, Scene, draw, scene
-from .fleet import FAILED, OK, WORDS, Edge, Forward, Route, badness, edge_of, forwards_of, routes_of, worst
+from .fleet import FAILED, OK, WORDS, Edge, badness, edge_of, forwards_of, routes_of, worst
 from .headline import headline
 from .records import certificates_of, changes_of
 from .values import Moment, counted, mapping, text
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# of each edge, and of each kind: a page of more rows than that is no help to anybody
-MOST_ROWS = 5000
+# a page of more rows than that, of one kind, is no help to anybody; nor is a longer list beside the map
+MOST_ROWS, MOST_LISTED = 5000, 200
 MOST_CHANGES = 100
 
 
@@ -54,24 +54,29 @@ def _view(answers: Mapping[str, Any], now: Moment) -> Dict[str, Any]:
     """What the templates are given."""
     asked = {text(name): mapping(answer) for name, answer in sorted(answers.items(), key=lambda entry: str(entry[0]))}
     edges = [edge_of(name, answer) for name, answer in asked.items()]
-    routes, forwards, cut = _rows(edges, asked)
+    routes = sorted((item for edge in edges for item in routes_of(edge, asked[edge.name])),
+                    key=lambda item: (-badness(item.status), item.title, item.edge))
+    forwards = sorted((item for edge in edges for item in forwards_of(edge, asked[edge.name])),
+                      key=lambda item: (-badness(item.status), item.first_port, item.proto, item.edge))
     certificates, plain = certificates_of(asked, now)
     found = scene(edges, routes, forwards)
+    cut = [f"This page shows {MOST_ROWS:,} of {len(rows):,} {noun}, what is not well first."
+           for noun, rows in (("routes", routes), ("forwards", forwards), ("certificates", certificates)) if len(rows) > MOST_ROWS]
     return {
-        "now": now, "head": headline(edges, routes, forwards, now, cut), "edges": edges, "certificates": certificates, "plain": plain,
-        "routes": sorted(routes, key=lambda item: (-badness(item.status), item.title, item.edge)),
-        "forwards": sorted(forwards, key=lambda item: (-badness(item.status), item.first_port, item.proto, item.edge)),
-        "changes": changes_of(asked)[:MOST_CHANGES], "scene": found, "drawings": {"wide": draw(found, WIDE), "narrow": draw(found, NARROW)},
+        "now": now, "head": headline(edges, routes, forwards, now, cut), "edges": edges, "routes": routes, "forwards": forwards,
+        "certificates": certificates, "plain": plain, "changes": changes_of(asked)[:MOST_CHANGES],
+        "scene": found, "drawings": {"wide": draw(found, WIDE), "narrow": draw(found, NARROW)},
         "edge_ids": {edge.name: f"edge-{number}" for number, edge in enumerate(edges)},
         "failed": {"routes": sum(item.status == FAILED for item in routes), "forwards": sum(item.status == FAILED for item in forwards)},
         "silent_edges": {kind: sum(kind not in edge.listed for edge in edges) for kind in (ROUTES, FORWARDS)},
-        "states_of_edges": _states(edges),
-        "totals": _totals(found), "carried": _carried(found),
-        "counted": counted, "badness": badness, "WORDS": WORDS, "FAILED": FAILED}
+        "states_of_edges": _states(edges), "totals": _totals(found), "carried": _carried(found),
+        "most": MOST_ROWS, "most_listed": MOST_LISTED, "counted": counted, "badness": badness, "WORDS": WORDS, "FAILED": FAILED}
 
 
 def _states(edges: List[Edge]) -> str:
     """``1 failed``: the worst that is to be said of edges, in two words."""
+    if not edges:
+        return "none asked"
     status = worst([edge.status for edge in edges])
     return "all well" if status == OK else f"{sum(edge.status == status for edge in edges)} {WORDS[status].lower()}"
 
@@ -88,20 +93,6 @@ def _carried(found: Scene) -> List[Dict[str, int]]:
     strands = [[found.strands[number] for number in node.strands] for node in found.nodes]
     return [{"broken": sum(strand.broken for strand in own),
              **{kind: sum(len(strand.items) for strand in own if strand.kind == kind) for kind in (ROUTES, FORWARDS)}} for own in strands]
-
-
-def _rows(edges: List[Edge], asked: Mapping[str, Mapping[str, Any]]) -> Tuple[List[Route], List[Forward], List[str]]:
-    """Routes and forwards of all edges, and sentences about what was too much."""
-    routes: List[Route] = []
-    forwards: List[Forward] = []
-    cut = []
-    for edge in edges:
-        own_routes, own_forwards = routes_of(edge, asked[edge.name]), forwards_of(edge, asked[edge.name])
-        routes += own_routes[:MOST_ROWS]
-        forwards += own_forwards[:MOST_ROWS]
-        cut += [f"{edge.name} has {len(own):,} {noun}; this page shows the first {MOST_ROWS:,} of them."
-                for noun, own in (("routes", own_routes), ("forwards", own_forwards)) if len(own) > MOST_ROWS]
-    return routes, forwards, cut
 
 
 @functools.lru_cache(maxsize=1)
