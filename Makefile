@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health report-demo clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
+.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down bench-forwards bench-routes
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,7 @@ demo: site ## the whole story in one command: lab, site.yml, and traffic from ou
 health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
+.PHONY: report-demo
 report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in docs/images
 	@PYTHONPATH=collections:tests python -m report.demo
 
