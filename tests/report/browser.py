@@ -33,10 +33,11 @@ class Browser:
         (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
         self._rest, self._number, self._session = b"", 0, ""
 
+        alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
         # the browser reads 3 and writes 4
         self._process = subprocess.Popen(
             ["bash", "-c", f'exec 3<&{theirs_in} 4>&{theirs_out} "$@"', "bash",
-             "unshare", "--map-root-user", "--net", str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             *alone, str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={self._profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)

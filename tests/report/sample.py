@@ -18,7 +18,7 @@ SERVICES = [("ssh", "tcp", 22), ("game", "udp", 27015), ("db", "tcp", 5432), ("m
 FORWARD_DEFAULTS: Dict[str, Any] = {"source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": "", "expires": ""}
 WELL = {"mesh": "last handshake on wg0 12 s ago", "forwarding": "on for IPv4", "forwards": "{forwards} in effect", "traefik": "3.7.15 runs",
         "routes": "{routes} served", "certificates": "{routes} held", "expiry": "4 will end by themselves",
-        "disk": "18.2 GB of 25.0 GB free in /var/lib/edge-gateway", "converge": "last run 2 hours ago (dnat_forward)"}
+        "disk": "18200 MiB free below /var/lib/edge-gateway", "converge": "last run 2 hours ago (dnat_forward)"}
 
 
 def moment(**ahead: float) -> str:

@@ -129,18 +129,13 @@ def stretched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("width", [320, 390, 700, 959, 960, 1240])
-def test_no_width_scrolls_sideways(browser: Browser, report: Path, stretched: Path, width: int) -> None:
-    """From a small phone on, with every row open, with long names too; each width has one map."""
-    for path in (report, stretched):
-        _fits(browser, path, width)
-
-
-def _fits(shown: Browser, path: Path, width: int) -> None:
-    shown.show(str(path), width)
-    shown.run(f"document.querySelectorAll('button.all, .map a.box').forEach((item) => item.dispatchEvent({CLICK}))")
-    assert shown.run("document.documentElement.scrollWidth") <= width
-    assert shown.run("Array.from(document.querySelectorAll('svg.map')).filter((map) => map.getBoundingClientRect().width).length") == 1
+@pytest.mark.parametrize("width", [320, 390, 820, 960])
+def test_no_width_scrolls_sideways(browser: Browser, stretched: Path, width: int) -> None:
+    """From a small phone on, with every row open; each width has one map."""
+    browser.show(str(stretched), width)
+    browser.run(f"document.querySelectorAll('button.all, .map a.box').forEach((item) => item.dispatchEvent({CLICK}))")
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run("Array.from(document.querySelectorAll('svg.map')).filter((map) => map.getBoundingClientRect().width).length") == 1
 
 
 def test_letters_of_the_map_stay_in_their_boxes(browser: Browser, stretched: Path) -> None:

@@ -174,7 +174,7 @@ def test_hosts_may_answer_anything() -> None:
     """A page is made of every mixture of types: each value of the sample in turn is replaced."""
     answers = edge("10.50.0.2", [route(0, middlewares=[{"headers": {}}], expires=moment(days=1))], [forward(0)])
     answers["health"]["history"] = fleet()["edges"]["edge1.example.com"]["health"]["history"][:1]
-    junk: List[Any] = [None, 7, -1.5, True, "x" * 5000, [], [[]], [None], {}, {"a": {"b": 1}}, 10**400]
+    junk: List[Any] = [None, -1.5, True, "x" * 5000, [[]], {"a": {"b": 1}}, 10**400]
     for path in list(places(answers)):
         for entry in junk:
             changed = copy.deepcopy(answers)
