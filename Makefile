@@ -45,6 +45,10 @@ demo: site ## the whole story in one command: lab, site.yml, and traffic from ou
 health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
+.PHONY: report-demo
+report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in docs/images
+	@PYTHONPATH=collections:tests python -m report.demo
+
 down: ## stop the lab, keep what was built for it
 	@[ ! -x .venv/bin/python ] || tests/lab/lab down
 
@@ -62,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/contract
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract
 	@MYPYPATH=. mypy bench/common bench/forwards bench/routes
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
