@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ demo: site ## the whole story in one command: lab, site.yml, and traffic from ou
 health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
+.PHONY: report-demo
+report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in docs/images
+	@PYTHONPATH=collections:tests python -m report.demo
+
 down: ## stop the lab, keep what was built for it
 	@[ ! -x .venv/bin/python ] || tests/lab/lab down
 
@@ -62,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/contract tests/eda
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -74,6 +78,9 @@ docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
 	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
 	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+
+schemas: setup ## write the JSON Schemas of the API anew
+	@python tests/gates/schemas.py
 
 sanity: setup ## ansible-test sanity
 	$(STEP) 'ansible-test sanity'

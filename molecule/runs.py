@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from testinfra.host import Host
@@ -46,12 +48,12 @@ class Run:
         return sum(map(int, found))
 
 
-def run(program: str, *arguments: str) -> Run:
+def run(program: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})) -> Run:
     """Run a program of the virtual environment."""
     begun = time.monotonic()
     done = subprocess.run(
-        _command(program, arguments), cwd=TOP, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=LIMIT_SECONDS, check=False,
+        _command(program, arguments), cwd=TOP, env={**_environment(), **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=LIMIT_SECONDS, check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
 

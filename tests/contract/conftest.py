@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 import pytest
 from contract import edge_traefik, hub_mesh, iptables_host, mesh, refusals, route_refusals, world
@@ -32,6 +32,19 @@ def empty_host() -> Iterator[None]:
     world.reset()
     yield
     world.leave_namespace()
+
+
+@pytest.fixture(name="traefik_user", scope="module")
+def user_of_traefik(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, int]]:
+    """The user that the role traefik creates, in this mount namespace alone; his ids."""
+    folder = tmp_path_factory.mktemp("users")
+    for name, line in (("passwd", "traefik:x:64242:64243::/var/lib/traefik:/usr/sbin/nologin\n"), ("group", "traefik:x:64243:\n")):
+        present = [entry for entry in Path("/etc", name).read_text().splitlines(True) if not entry.startswith("traefik:")]
+        (folder / name).write_text("".join([*present, line]))
+        world.sh("mount", "--bind", str(folder / name), f"/etc/{name}")
+    yield 64242, 64243
+    for name in ("passwd", "group"):
+        world.sh("umount", f"/etc/{name}")
 
 
 @pytest.fixture(name="hub_key", scope="session")

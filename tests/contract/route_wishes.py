@@ -71,6 +71,7 @@ class RouteWish:
             "target_url": [f"tcp://{host}" for host in source.sample(["10.50.0.20:5432", "[fd50::21]:1", "node.test:65535"],
                                                                      source.choice([1, 2]))],
             "passthrough": passing, "proxy_protocol": self.sometimes(lambda: source.choice([1, 2])),
+            "expires": self.sometimes(lambda: f"2{source.randint(100, 999)}-01-31T18:00:00Z"),
             "priority": self.sometimes(lambda: source.choice([1, 9999])),
             "middlewares": self.sometimes(lambda: source.sample(kinds, source.choice([1, 2]))),
             "tls_options": self.sometimes(self.tls_options) if not passing else None,

@@ -37,7 +37,7 @@ def test_results_of_the_module_and_of_info() -> None:
     result = world.module("dnat_forward", **GOOD, _ansible_diff=True)
     assert {"changed", "backend", "forwards", "added", "updated", "removed", "repaired", "diff"} <= set(result)
     assert result["backend"] == "nftables" and result["added"] == ["vm-1"]
-    whole = {**GOOD, "proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": ""}
+    whole = {**GOOD, "proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": "", "expires": ""}
     assert result["forwards"] == [whole] and result["count"] == 1
     before = (ruleset(), world.files(STATE_DIR))
     info = world.module("dnat_forward_info")

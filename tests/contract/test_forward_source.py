@@ -139,7 +139,8 @@ def test_what_yaml_writes_plainly_is_read(tmp_path: Path) -> None:
                     "  - forward_id: c\n    public_port: '1'\n    target_ip: 10.50.0.12\n    target_port: 5\n    source_nat: none\n")
     result = invoke(src=str(path), remote_src=True, purge=True)
     assert result["added"] == ["a", "b", "c"] and result["removed"] == ["range", "six", "voice"], result
-    plain = {"target_ip": "10.50.0.12", "proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": ""}
+    plain = {"target_ip": "10.50.0.12", "proto": "tcp", "source_ranges": [], "source_nat": "masquerade", "hairpin": False, "comment": "",
+             "expires": ""}
     assert result["forwards"] == [
         {**plain, "forward_id": "a", "public_port": "22015", "target_port": 22015, "hairpin": True},
         {**plain, "forward_id": "b", "public_port": "6000-6010", "target_ip": "fd50::12", "target_port": 6000, "proto": "both",

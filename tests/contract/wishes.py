@@ -72,6 +72,7 @@ class Wish:
             draw.choice(["fd50::12", "fd50::13"]), "target_port": target, "proto": draw.choice(["tcp", "udp", "both"]),
             "source_ranges": self.networks(version), "source_nat": nat, "hairpin": nat == "masquerade" and draw.random() < 0.4,
             "comment": "".join(draw.choices(LETTERS, k=draw.choice([0, 0, 5, 64]))),
+            "expires": draw.choice(["", "", f"2{draw.randint(100, 999)}-01-31T18:00:00Z"]),
         }
 
     def new(self, others: List[Options], name: str = "") -> Optional[Options]:

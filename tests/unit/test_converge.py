@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Callable, ContextManager, Dict, List, Mapping, Set
+from typing import Callable, ContextManager, Dict, List, Mapping, Set, Tuple
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
@@ -24,6 +24,7 @@ class MemoryEngine:
         self.stored, self.system, self.answer = dict(stored), dict(live), answer
         self.warnings: List[str] = []
         self.calls: List[str] = []
+        self.noted: List[Tuple[Dict[str, List[str]], bool]] = []
         self.deaf = False
         self.missing_tool = False
         self.breaks = False
@@ -76,6 +77,12 @@ class MemoryEngine:
 
     def finish(self, before: Items, after: Items, touched: Set[str]) -> None:
         self.calls.append("finish")
+
+    def explain(self, before: Items, after: Items, named: List[str], parts: List[str]) -> List[str]:
+        return [*named, *parts]
+
+    def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
+        self.noted.append((dict(ids), changed))
 
 
 def adding(name: str, item: str) -> Callable[[Items], Items]:

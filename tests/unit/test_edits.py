@@ -12,20 +12,36 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import Invalid
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
 from unit.samples import refusal
 
-CURRENT = {"a": "old a", "b": "old b"}
+NOW = "2027-01-31T18:00:00Z"
 
 
-def parse(entry: Mapping[str, Any], where: str = "") -> str:
+class Thing(str):
+    """Stand-in for an object of a model."""
+
+    expires = ""
+
+
+def until(moment: str) -> Thing:
+    """An object that ends by itself."""
+    thing = Thing(f"until {moment}")
+    thing.expires = moment
+    return thing
+
+
+CURRENT = {"a": Thing("old a"), "b": Thing("old b")}
+
+
+def parse(entry: Mapping[str, Any], where: str = "") -> Thing:
     """Stand-in for a model's parser."""
     if entry.get("value") == "bad":
         raise InvalidInput(where + "value", "bad", "is bad; correct it")
-    return str(entry.get("value"))
+    return until(entry["expires"]) if "expires" in entry else Thing(entry.get("value"))
 
 
-def apply(params: Dict[str, Any]) -> Dict[str, str]:
+def apply(params: Dict[str, Any]) -> Dict[str, Thing]:
     """What such a task makes of the current objects."""
     current = dict(CURRENT)
-    result = edit_of(params, "forward_id", "forwards", parse)(current)
+    result = edit_of(params, "forward_id", "forwards", parse, NOW)(current)
     assert current == CURRENT, "an edit must not change its input"
     return result
 
@@ -73,3 +89,17 @@ def test_a_bad_entry_of_a_list_is_named_by_its_place() -> None:
     """With a thousand entries the place matters."""
     entries = [{"forward_id": f"f{number}", "value": "bad" if number == 7 else "x"} for number in range(10)]
     assert "forwards[7].value" in refusal(edit_of, {"forwards": entries}, "forward_id", "forwards", parse)
+
+
+@pytest.mark.parametrize(("moment", "over"), [
+    ("2027-01-31T17:59:59Z", True), (NOW, True), ("2027-01-31T18:00:01Z", False), ("2028-01-01T00:00:00Z", False), ("", False)])
+def test_what_has_expired_is_not_wanted(moment: str, over: bool) -> None:
+    """An entry of a list counts as absent, whoever asked for it, now or earlier; a task about nothing else is refused."""
+    entry = {"forward_id": "c", "expires": moment}
+    assert ("c" in apply({"forwards": [entry]})) != over
+    assert ("old" in edit_of({"forwards": []}, "forward_id", "forwards", parse, NOW)({"old": until(moment)})) != over
+    if over:
+        message = refusal(edit_of, entry, "forward_id", "forwards", parse, NOW)
+        assert message.startswith("expires ") and NOW in message
+    else:
+        assert "c" in apply(entry)

@@ -43,10 +43,11 @@ def run(action: entry.Action, capfd: pytest.CaptureFixture[str], **params: Any) 
 
 def test_result(capfd: pytest.CaptureFixture[str]) -> None:
     """What an action returns is the module's result; warnings are Ansible's."""
-    code, result, _printed = run(lambda params, dry: {"changed": True, "dry": dry, "warnings": ["mind the gap"]}, capfd,
+    code, result, printed = run(lambda params, dry: {"changed": True, "dry": dry, "warnings": ["mind the gap"]}, capfd,
     _ansible_check_mode=True)
     assert code == 0 and result["changed"] is True and result["dry"] is True
-    assert "mind the gap" in str(result["warnings"])
+    # in the result, or on the screen when Ansible's own code for the control node is loaded beside it
+    assert "mind the gap" in printed and "mind the gap" not in str({**result, "warnings": []})
 
 
 @pytest.mark.parametrize(("problem", "code", "option", "retryable"), [

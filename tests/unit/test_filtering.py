@@ -25,9 +25,9 @@ ETH0, DNAT = Known(frozenset({"eth0"})), Known(frozenset({"dnat"}), frozenset({"
 OUTSIDE = Known(maybe=None, never=frozenset({"wg0", "lo"}))
 
 
-def rule(verdict: str, *conditions: Condition, target: str = "", **more: bool) -> Rule:
+def rule(verdict: str, *conditions: Condition, target: str = "", sets_mark: bool = False) -> Rule:
     """A rule that is found again by its text."""
-    return Rule(conditions, verdict, target, f"{verdict} {target}".strip(), **more)
+    return Rule(conditions, verdict, target, f"{verdict} {target}".strip(), sets_mark=sets_mark)
 
 
 def base(*rules: Rule, policy: str = f.ACCEPT, **changes: object) -> Chain:

@@ -47,7 +47,7 @@ class Machine(Host):
             raise CommandFailed(f"'{self.asked[-1]}' failed: no answer", argv[0])
         return Result(1, "", "no answer")
 
-    def read(self, path: str, own: bool = False) -> Optional[bytes]:
+    def read(self, path: str, own: bool = False, most: int = 0) -> Optional[bytes]:
         """One of the given files."""
         return self.files[path].encode() if path in self.files else None
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROLES = Path(__file__).parents[2] / "collections/ansible_collections/edge/gateway/roles"
-NAMES = ["firewall", "hub", "traefik", "wireguard"]
+NAMES = ["firewall", "hub", "traefik", "upkeep", "wireguard"]
 
 
 def load(role: str, part: str) -> Any:

@@ -71,6 +71,12 @@ def test_somebody_elses_nat_rules_are_not(rule: str) -> None:
     assert found(listing(nat=rule)) == []
 
 
+def test_a_rule_within_a_comment_is_none() -> None:
+    """Nor is one found whose own comment has several lines, since it could not be deleted."""
+    assert found(listing(nat=f'-A PREROUTING -m comment --comment "a\n{DNAT}\nb" -j RETURN')) == []
+    assert found(listing(nat=DNAT.replace("-j", '-m comment --comment "a\nb" -j'))) == []
+
+
 @pytest.mark.parametrize("rule", [
     ACCEPT.replace("32215", "1"), ACCEPT.replace("ACCEPT", "DROP"), ACCEPT.replace("FORWARD", "INPUT"),
     ACCEPT.replace("-p", "-s 10.0.0.1/32 -p"), ACCEPT.replace("/32", "/24"), "-A FORWARD -j ACCEPT",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir), C(api_url) and C(static_config)."""
+    """Options C(interface), C(state_dir), C(backend), C(allow_outside_mesh), C(dynamic_dir), C(api_url), C(static_config); backups."""
 
     MESH = r"""
 options:
@@ -63,4 +63,26 @@ options:
       - Nothing is checked when there is no such file.
     type: path
     default: /etc/traefik/traefik.yml
+"""
+
+    BACKUP = r"""
+options:
+  directory:
+    description:
+      - Directory of the control node in which backups lie, C(NODE.backup) for each host. A relative path is one below the directory
+        in which Ansible was started.
+      - It is created with mode 0700.
+    type: str
+    default: backups
+  node:
+    description: Name under which the backup lies. The host's name in the inventory when left out.
+    type: str
+  interface:
+    description: Name of the mesh interface. What the role P(edge.gateway.firewall#role) chose for this host when left out, else C(wg0).
+    type: str
+    aliases: [wg_iface]
+  dynamic_dir:
+    description: Directory of the host in which the routes lie.
+    type: path
+    default: /etc/traefik/dynamic
 """

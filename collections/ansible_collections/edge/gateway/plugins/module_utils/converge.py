@@ -66,6 +66,12 @@ class Engine(Protocol[Item]):
     def finish(self, before: Items[Item], after: Items[Item], touched: Set[str]) -> None:
         """Clear away what the change has left behind, such as stale flows of the ids that it touched."""
 
+    def explain(self, before: Items[Item], after: Items[Item], named: List[str], parts: List[str]) -> List[str]:
+        """What the run means to people, a line for each object and part that differs; nothing has been done yet."""
+
+    def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
+        """Keep for people who ask later what this run has done."""
+
 
 Edit = Callable[[Items[Item]], Items[Item]]
 
@@ -113,6 +119,16 @@ class Plan(Generic[Item]):
         after, updated = self.after, set(self.updated)
         return sorted(name for name in self.before if name in after and name not in updated and self.drifted(name))
 
+    @property
+    def ids(self) -> Dict[str, List[str]]:
+        """The ids of each kind of change."""
+        return {"added": self.added, "updated": self.updated, "removed": self.removed, "repaired": self.repaired}
+
+    @property
+    def parts(self) -> List[str]:
+        """Parts that objects share, that were not in effect as they had to be, and that the run puts right."""
+        return sorted(name for name, value in self.wanted.items() if is_part(name) and self.drifted(name) and self.live.get(name) != value)
+
     @cached_property
     def touched(self) -> Set[str]:
         """Ids whose effect differs after the run: all of them when a part that they share was not in effect."""
@@ -132,6 +148,7 @@ class Outcome(Generic[Item]):
     plan: Plan[Item]
     describe: Callable[[Item], str]
     warnings: List[str]
+    changes: List[str]
 
     @property
     def diff(self) -> Dict[str, str]:
@@ -146,8 +163,7 @@ class Outcome(Generic[Item]):
     def as_dict(self, diff: bool = True) -> Dict[str, Any]:
         """The return values that all modules share; the diff costs as much as the whole list is long."""
         plan = self.plan
-        values = {"changed": plan.changed, "added": plan.added, "updated": plan.updated, "removed": plan.removed,
-                  "repaired": plan.repaired, "warnings": self.warnings}
+        values = {"changed": plan.changed, **plan.ids, "changes": self.changes, "warnings": self.warnings}
         return {**values, "diff": self.diff} if diff else values
 
 
@@ -170,10 +186,18 @@ def converge(engine: Engine[Item], edit: Edit[Item], dry_run: bool) -> Outcome[I
     """
     if dry_run:
         with engine.lock():
-            return Outcome(_plan(engine, edit), engine.describe, engine.warnings)
+            plan = _plan(engine, edit)
+            return Outcome(plan, engine.describe, engine.warnings, _explained(engine, plan))
     engine.wait()
     with engine.lock():
-        return Outcome(_carry_out(engine, _plan(engine, edit)), engine.describe, engine.warnings)
+        plan = _plan(engine, edit)
+        changes = _explained(engine, plan)
+        return Outcome(_carry_out(engine, plan), engine.describe, engine.warnings, changes)
+
+
+def _explained(engine: Engine[Item], plan: Plan[Item]) -> List[str]:
+    named = sorted(name for names in plan.ids.values() for name in names)
+    return engine.explain(plan.before, plan.after, named, plan.parts) if plan.changed else []
 
 
 def _plan(engine: Engine[Item], edit: Edit[Item]) -> Plan[Item]:
@@ -197,6 +221,7 @@ def _carry_out(engine: Engine[Item], plan: Plan[Item]) -> Plan[Item]:
         engine.finish(plan.before, plan.after, plan.touched)
     else:
         engine.confirm(plan.before, plan.after, set())
+    engine.note(plan.ids, plan.changed)
     return plan
 
 
@@ -220,11 +245,10 @@ def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
 def _diff(describe: Callable[[Item], str], plan: Plan[Item]) -> Dict[str, str]:
     """Both sides as a table that a person reads, a row to an object; only the parts that were wrong are listed."""
     before, after = [], []
-    for name in sorted(set(plan.live) | set(plan.wanted)):
-        if is_part(name) and name in plan.wanted and plan.drifted(name) and plan.live.get(name) != plan.wanted[name]:
-            gone = plan.wanted[name] is None
-            before.append(f"{name} {'to be removed' if gone else 'altered' if plan.live.get(name) else 'missing'}")
-            after += [] if gone else [f"{name} in place"]
+    for name in plan.parts:
+        gone = plan.wanted[name] is None
+        before.append(f"{name} {'to be removed' if gone else 'altered' if plan.live.get(name) else 'missing'}")
+        after += [] if gone else [f"{name} in place"]
     for name in sorted(set(plan.before) | {name for name in plan.live if not is_part(name)}):
         if name not in plan.before:
             before.append(_row(name, "in effect, though nobody asked for it"))

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import GatewayError
+from .errors import REMEDIES, GatewayError, failure
 
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
@@ -37,14 +37,15 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     """
     gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
     kind = UnloggedModule if holds_secrets(argument_spec) else AnsibleModule
-    module = kind(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    module = kind(argument_spec=argument_spec, **{"supports_check_mode": True, **constraints})
     try:
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
-        module.fail_json(msg=problem.message, code=problem.code, option=problem.option, retryable=problem.retryable)
+        module.fail_json(**failure(problem))
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
         module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
-                             "please report it with the task's options", code="internal", option="", retryable=False)
+                             "please report it with the task's options", code="internal", option="", remedy=REMEDIES["internal"],
+                         retryable=False)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

@@ -9,7 +9,17 @@ names of options and files, never from the text of another exception.
 
 from __future__ import annotations
 
+from typing import Any, Dict
+
 SHOWN_VALUE_LIMIT = 120
+# for the few messages that are one thought, with nothing to do behind a semicolon
+REMEDIES = {
+    "command_failed": "see what the program says, correct that and run again",
+    "busy": "wait for the other run to end, and run again",
+    "controller": "look at the controller, and run again",
+    "unreachable": "see the service's journal, and run again",
+    "internal": "report it with the task's options",
+}
 # in place of a value, where an option was not given at all
 MISSING = object()
 
@@ -31,6 +41,11 @@ class GatewayError(Exception):
         self.message = message
         self.option = option
 
+    @property
+    def remedy(self) -> str:
+        """What to do, for a program that shows it apart from the message."""
+        return remedy_in(self.message) or REMEDIES.get(self.code, "correct that and run again")
+
 
 class InvalidInput(GatewayError):
     """An option (or a field of a file or an answer) holds a value that cannot be accepted, or (:data:`MISSING`) has none."""
@@ -40,6 +55,11 @@ class InvalidInput(GatewayError):
     def __init__(self, option: str, value: object, problem: str) -> None:
         super().__init__(f"{option} {problem}" if value is MISSING else f"{option} {shown(value)} {problem}", option)
         self.problem = problem
+
+    @property
+    def remedy(self) -> str:
+        """What to do; the value itself may hold a semicolon."""
+        return remedy_in(self.problem) or "correct it"
 
     def within(self, where: str) -> InvalidInput:
         """Put the name of what the option belongs to before it, such as ``forwards[3].``."""
@@ -95,6 +115,17 @@ class Unreachable(GatewayError):
     """A service of this host that must answer (the Traefik API) does not."""
 
     code = "unreachable"
+
+
+def remedy_in(message: str) -> str:
+    """The part of a message that tells what to do: by convention what stands behind its first semicolon."""
+    return message.partition("; ")[2]
+
+
+def failure(problem: GatewayError) -> Dict[str, Any]:
+    """How a failed task reports it."""
+    return {"msg": problem.message, "code": problem.code, "option": problem.option, "remedy": problem.remedy,
+            "retryable": problem.retryable}
 
 
 def shown(value: object) -> str:

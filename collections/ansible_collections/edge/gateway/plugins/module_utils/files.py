@@ -71,7 +71,7 @@ def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple
         os.close(handle)
 
 
-def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: int, watched: bool) -> None:
+def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: int, watched: bool, *, uid: int = -1) -> None:
     """Replace files of a directory, or remove those without content, as :meth:`..host.Host.write_all` says."""
     staged: Dict[str, str] = {}
     place = beside(directory) if watched else os.dup(directory)
@@ -80,7 +80,7 @@ def replace(directory: int, files: Mapping[str, Optional[str]], mode: int, gid: 
         sweep(place)
         for name, text in files.items():
             if text is not None:
-                staged[name] = stage(place, text.encode(), mode, gid, durable=len(files) <= MANY)
+                staged[name] = stage(place, text.encode(), mode, gid, durable=len(files) <= MANY, uid=uid)
         if len(files) > MANY:
             flush(directory)
         for name in files:
@@ -124,13 +124,13 @@ def flush(directory: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool) -> str:
+def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool, *, uid: int = -1) -> str:
     """Write a file under a name no one else reads; owner and mode are right before it is ever renamed."""
     name = f"{PREFIX}{os.urandom(6).hex()}{SUFFIX}"
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         with os.fdopen(fd, "wb") as stream:
-            os.fchown(fd, -1, gid)
+            os.fchown(fd, uid, gid)
             os.fchmod(fd, mode)
             stream.write(data)
             stream.flush()
@@ -143,14 +143,15 @@ def stage(directory: int, data: bytes, mode: int, gid: int, durable: bool) -> st
 
 
 @contextlib.contextmanager
-def locked(path: str, wait: float) -> Iterator[int]:
+def locked(path: str, wait: float, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
     """Hold a lock file, whose descriptor it is; the kernel frees it when the process dies, however it dies.
 
     Args:
         wait: seconds until it counts as busy.
+        flags: how it is opened; ``os.O_DIRECTORY`` for a directory that is its own lock.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as problem:
         raise StateRefused(f"{path} cannot be opened ({problem.strerror}); remove it and run again", path) from None
     try:

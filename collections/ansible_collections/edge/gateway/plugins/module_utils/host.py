@@ -11,16 +11,19 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
+import pwd
 import shutil
 import socket
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import processes
 from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
 from .files import READ_SIZE, locked, private, read_many, read_through, replace
+from .models.fields import moment_of
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
@@ -77,11 +80,12 @@ class Host:
             raise CommandFailed(f"'{' '.join(argv)}' failed: {first_line(result.err or result.out)}", argv[0])
         return result
 
-    def read(self, path: str, own: bool = False) -> Optional[bytes]:
+    def read(self, path: str, own: bool = False, most: int = MAX_FILE) -> Optional[bytes]:
         """Content of a regular file, None when there is none; a link, a huge or an unreadable file is an error.
 
         Args:
             own: refuse a file that someone else owns or can write.
+            most: bytes; a larger file is refused.
         """
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -92,8 +96,8 @@ class Host:
                                "that root can read", path) from None
         try:
             status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
-                raise StateRefused(f"{path} is not a regular file of at most {MAX_FILE >> 20} MiB; move it away", path)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+                raise StateRefused(f"{path} is not a regular file of at most {most >> 20} MiB; move it away", path)
             if own and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
                 raise StateRefused(f"{path} can be written by others than root; look at what it holds, "
                                    "then correct its owner and mode", path)
@@ -170,8 +174,8 @@ class Host:
             raise StateRefused(f"{path} must be a directory that only root can write to (not a link); "
                                "correct its owner and mode", path)
 
-    def set_directory(self, path: str, mode: int, gid: int) -> None:
-        """Create a directory of root's with this mode and group, or correct the existing one; never through a link."""
+    def set_directory(self, path: str, mode: int, gid: int, uid: int = 0) -> None:
+        """Create a directory with this mode, group and owner, or correct the existing one; never through a link."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
@@ -180,7 +184,7 @@ class Host:
         except OSError as problem:
             raise StateRefused(f"{path} cannot be opened as a directory ({problem.strerror}); move it away", path) from None
         try:
-            os.fchown(handle, 0, gid)
+            os.fchown(handle, uid, gid)
             os.fchmod(handle, mode)
         finally:
             os.close(handle)
@@ -199,17 +203,25 @@ class Host:
         except KeyError:
             return str(gid)
 
+    def user_id(self, name: str) -> Optional[int]:
+        """Numeric id of a user, None when there is no such user."""
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except KeyError:
+            return None
+
     def write(self, path: str, text: str, mode: int = 0o600) -> None:
         """Replace one file atomically and durably."""
         directory, name = os.path.split(path)
         self.write_all(directory, {name: text}, mode)
 
-    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1, watched: bool = False) -> None:
+    def write_all(self, directory: str, files: Mapping[str, Optional[str]], mode: int, gid: int = -1, watched: bool = False, *,
+                  uid: int = -1) -> None:
         """Replace several files of one directory, renaming them into place together.
 
         Args:
             files: new content by name; None removes the file.
-            gid: numeric group of the files; -1 leaves root's.
+            gid, uid: numeric group and owner of the files; -1 leaves root's.
             watched: somebody notices each event in the directory: stage beside it, so that a file is one event instead of five.
         """
         directory = os.path.normpath(directory)
@@ -219,7 +231,7 @@ class Host:
             raise StateRefused(f"{directory} cannot be opened as a directory ({problem.strerror}); create it, "
                                "not as a link", directory) from None
         try:
-            replace(handle, files, mode, gid, watched)
+            replace(handle, files, mode, gid, watched, uid=uid)
         except OSError as problem:
             raise GatewayError(f"{directory} cannot be written ({problem.strerror}); "
                                "free space or make it writable, and run again", directory) from None
@@ -235,6 +247,17 @@ class Host:
             raise GatewayError(f"{path} cannot be set to {value} ({problem.strerror}); run as root on a host whose "
                                "kernel settings are writable", path) from None
 
+    def space(self, path: str) -> Tuple[int, int]:
+        """Bytes that are free for root on the file system of a path (or of the nearest directory above it that exists), and its size."""
+        while not os.path.exists(path):
+            path = os.path.dirname(path)
+        found = os.statvfs(path)
+        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize
+
+    def now(self) -> str:
+        """The time as :func:`.models.fields.moment` has it."""
+        return moment_of(int(time.time()))
+
     def environment(self, name: str) -> str:
         """A variable of the environment this run was started in, empty when unset."""
         return os.environ.get(name, "")
@@ -248,6 +271,16 @@ class Host:
         """Remove a directory if it is empty; one that is in use stays."""
         with contextlib.suppress(OSError):
             os.rmdir(path)
+
+    @contextlib.contextmanager
+    def own_directory(self, path: str) -> Iterator[None]:
+        """Create a directory for the user's own files, if it is not there, and hold every other run off from it."""
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+        except OSError as problem:
+            raise GatewayError(f"{path} cannot be made a directory ({problem.strerror}); correct the path", path) from None
+        with locked(path, LOCK_WAIT, os.O_DIRECTORY):
+            yield
 
     @contextlib.contextmanager
     def lock(self, wait: float = LOCK_WAIT) -> Iterator[None]:

@@ -21,6 +21,12 @@ TRAEFIK: Spec = {
     "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
     "api_url": {"type": "str", "default": "http://127.0.0.1:8080"},
 }
+BACKUP: Spec = {
+    "directory": {"type": "str", "default": "backups"},
+    "node": {"type": "str"},
+    "interface": {"type": "str", "aliases": ["wg_iface"]},
+    "dynamic_dir": {"type": "path", "default": "/etc/traefik/dynamic"},
+}
 STATIC: Spec = {"static_config": {"type": "path", "default": "/etc/traefik/traefik.yml"}}
 STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 PLACE: Spec = {"path": {"type": "str", "required": True}, "mode": {"type": "str", "required": True},

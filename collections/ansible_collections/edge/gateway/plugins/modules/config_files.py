@@ -32,6 +32,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds /etc/sysctl.d/60-edge-gateway.conf]
 added:
   description: Paths that this run created.
   type: list
@@ -62,7 +68,7 @@ def place(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the files to what the task asks for."""
     wish = Wish.parse(params)
     result = converge(ConfigFileEngine(Host(), wish), wish.edit, dry_run).as_dict()
-    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
+    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "changes", "warnings")}
 
 
 def main() -> None:

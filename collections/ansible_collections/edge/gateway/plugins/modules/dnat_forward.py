@@ -72,6 +72,13 @@ options:
       - 'Up to 64 letters, digits, spaces and C(. _ : / # @ -).'
     type: str
     default: ''
+  expires: &expires
+    description:
+      - When the forward ends by itself, as a point in time of RFC 3339 like V(2027-01-31T18:00:00Z). Never when left out.
+      - A timer that the role P(edge.gateway.upkeep#role) installs closes it within a minute after that time, without Ansible.
+      - In a list, an entry whose time has passed counts as V(absent); a single one is refused.
+    type: str
+    default: ''
   state: &state
     description:
       - Whether the forward is wanted. V(absent) needs only the id.
@@ -99,6 +106,7 @@ options:
       source_nat: *source_nat
       hairpin: *hairpin
       comment: *comment
+      expires: *expires
       state: *state
   src:
     description:
@@ -173,6 +181,15 @@ EXAMPLES = r"""
     purge: true
     summary: true
 
+- name: Let a friend in until Sunday evening
+  edge.gateway.dnat_forward:
+    forward_id: lan-party
+    public_port: 27016
+    target_ip: 10.50.0.14
+    proto: udp
+    source_ranges: [198.51.100.7]
+    expires: "2027-01-31T18:00:00Z"
+
 - name: Close it again
   edge.gateway.dnat_forward:
     forward_id: vm-123-ssh
@@ -180,6 +197,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+    The first fifty with O(summary).
+  type: list
+  elements: str
+  returned: success
+  sample: ['voice: opens udp 6000-6010 to 10.50.0.14 for 203.0.113.0/24']
 backend:
   description: The firewall that was driven.
   type: str
@@ -192,7 +216,7 @@ forwards:
   returned: success, without O(summary)
   sample:
     - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, source_ranges: [],
-       source_nat: masquerade, hairpin: false, comment: ''}
+       source_nat: masquerade, hairpin: false, comment: '', expires: ''}
 count:
   description: How many forwards exist after the run.
   type: int
@@ -229,15 +253,17 @@ option:
   sample: public_port
 """
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Mapping
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.forwards import ForwardEngine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models.changes import shortened
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of
-from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, check_names
+from ansible_collections.edge.gateway.plugins.module_utils.models.forward import PROTOCOLS, SOURCE_NAT, Forward, Forwards, check_names
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward_rules import reply_networks
 
 FORWARD: spec.Spec = {
@@ -245,7 +271,8 @@ FORWARD: spec.Spec = {
     "proto": {"type": "str", "choices": PROTOCOLS, "default": "tcp"},
     "source_ranges": {"type": "list", "elements": "str", "default": []},
     "source_nat": {"type": "str", "choices": SOURCE_NAT, "default": "masquerade"},
-    "hairpin": {"type": "bool", "default": False}, "comment": {"type": "str", "default": ""}, **spec.STATE,
+    "hairpin": {"type": "bool", "default": False}, "comment": {"type": "str", "default": ""},
+    "expires": {"type": "str", "default": ""}, **spec.STATE,
 }
 IDS = ("added", "updated", "removed", "repaired")
 ARGUMENTS: spec.Spec = {
@@ -258,25 +285,33 @@ ARGUMENTS: spec.Spec = {
     "purge": {"type": "bool", "default": False}, "summary": {"type": "bool", "default": False},
     "open_foreign": {"type": "bool"}, **spec.MESH, **spec.FIREWALL, **spec.TARGETS,
 }
+CONSTRAINTS = {"mutually_exclusive": [("forward_id", "forwards", "src")]}
+
+
+def wish(params: Mapping[str, Any], host: Host) -> Callable[[Forwards], Forwards]:
+    """The edit that the task asks for; only a file of the host itself needs the host."""
+    return edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse, host.now())
 
 
 def forward(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the forwards to what the task asks for."""
     host = Host()
-    edit = edit_of(with_entries(host, params, "forwards", check_names), "forward_id", "forwards", Forward.parse)
+    edit = wish(params, host)
     engine = ForwardEngine(host, params["state_dir"], params["interface"], params["backend"],
                            allow_outside_mesh=params["allow_outside_mesh"], open_foreign=params["open_foreign"],
                            reply_nodes=reply_networks(params["reply_nodes"]))
+    engine.chronicle = Chronicle(host, params["state_dir"], "dnat_forward")
     outcome = converge(engine, edit, dry_run)
     whole = not params["summary"]
     result = {**outcome.as_dict(diff=whole or params["diff_wanted"]), "backend": engine.backend.name, "count": len(outcome.plan.after)}
     if whole:
         return {**result, "forwards": [item.as_dict() for item in outcome.items]}
+    result["changes"] = shortened(result["changes"])
     return with_packed_ids(result, IDS) if params["_packed"] else result
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, forward, mutually_exclusive=[("forward_id", "forwards", "src")])
+    entry.run(ARGUMENTS, forward, **CONSTRAINTS)
 
 
 if __name__ == "__main__":

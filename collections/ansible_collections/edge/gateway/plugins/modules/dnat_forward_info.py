@@ -55,7 +55,7 @@ forwards:
       elements: str
   sample:
     - {forward_id: vm-123-ssh, public_port: '22015', target_ip: 10.50.0.12, target_port: 32215, proto: tcp, source_ranges: [],
-       source_nat: masquerade, hairpin: false, comment: '', active: true, connections: 17, open_connections: 2, blocked_by: []}
+       source_nat: masquerade, hairpin: false, comment: '', expires: '', active: true, connections: 17, open_connections: 2, blocked_by: []}
 count:
   description: How many forwards were asked for.
   type: int

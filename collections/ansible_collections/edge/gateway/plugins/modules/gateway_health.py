@@ -10,7 +10,9 @@ module: gateway_health
 short_description: Tell whether an edge does its work
 version_added: 0.1.0
 description:
-  - Looks at the mesh, the port forwards and the HTTPS routes, and tells for each part whether it works and what to do if not.
+  - Looks at every part of an edge, and tells for each whether it works and what to do if not. C(mesh), C(forwarding) (the kernel's
+    own switch), C(forwards) (in the kernel, and dropped by nobody else), C(traefik), C(routes), C(certificates), C(expiry) (what should
+    have ended by itself), C(disk), and C(converge) (when a run was here last).
   - The mesh has failed when the host has not joined, its interface is down, or its peer never answered. It is degraded when the last
     handshake is older than 180 seconds, when something differs from what M(edge.gateway.wg_join) made, when others can read keys, when
     the clock went back, or when the interface does not start at boot. On a hub, nodes that are away are counted and nothing more.
@@ -24,6 +26,10 @@ options:
     description: Directory that wg-quick reads.
     type: path
     default: /etc/wireguard
+  max_age:
+    description: From how many hours without a run on the edge is degraded. V(0) stands for never.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - edge.gateway.attributes.info
   - edge.gateway.places.mesh
@@ -50,28 +56,41 @@ parts:
   type: dict
   returned: success
   sample:
-    mesh: {status: ok, message: last handshake on wg0 12 s ago, remedy: ''}
+    mesh: {status: ok, message: last handshake on wg0 12 s ago, remedy: '', figures: {handshake_age_seconds: 12}}
+history:
+  description: The last hundred runs that changed something, newest first; of each kind of change the number, and the first twenty ids.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - {time: '2027-01-25T20:17:02Z', module: dnat_forward, counts: {added: 1, updated: 0, removed: 0, repaired: 0}, added: [vm-123-ssh],
+       updated: [], removed: [], repaired: []}
 """
 
 from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.engines.health import Places, examine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.system import mesh_interface
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models import fields
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import overall
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
 
-ARGUMENTS: spec.Spec = {"config_dir": {"type": "path", "default": "/etc/wireguard"}, **spec.MESH, **spec.TRAEFIK}
+ARGUMENTS: spec.Spec = {"config_dir": {"type": "path", "default": "/etc/wireguard"}, "max_age": {"type": "int", "default": 0},
+                        **spec.MESH, **spec.TRAEFIK}
 
 
 def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """The status of each part and of the whole."""
-    api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
-    parts = examine(Host(), Places(mesh_interface(Host(), params["interface"]), params["config_dir"], params["state_dir"],
-                                   params["dynamic_dir"], api))
-    return {"changed": False, "status": overall(parts), "parts": {name: part.as_dict() for name, part in parts.items()}}
+    host, api = Host(), TraefikApi(url("api_url", params["api_url"], ("http", "https")))
+    hours = fields.integer("max_age", params["max_age"], 0, 100_000)
+    parts = examine(host, Places(mesh_interface(host, params["interface"]), params["config_dir"], params["state_dir"],
+                                 params["dynamic_dir"], api, hours * 3600))
+    return {"changed": False, "status": overall(parts), "parts": {name: part.as_dict() for name, part in parts.items()},
+            "history": [change.as_dict() for change in Chronicle(host, params["state_dir"]).load().changes]}
 
 
 def main() -> None:

@@ -67,6 +67,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds /etc/traefik/certs/shop.pem]
 added:
   description: Paths that this run created.
   type: list
@@ -99,6 +105,7 @@ from typing import Any, Dict
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines.certificates import CertificateEngine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.certificate import parse_all
 
@@ -116,8 +123,9 @@ def supply(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the certificates to what the task asks for."""
     certificates = parse_all(params["certificates"])
     engine = CertificateEngine(Host(), certificates, params["certificates_dir"], params["dynamic_dir"], params["group"])
+    engine.chronicle = Chronicle(engine.host, STATE_DIR, "traefik_certificates")
     result = converge(engine, engine.wish.edit, dry_run).as_dict()
-    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
+    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "changes", "warnings")}
 
 
 def main() -> None:

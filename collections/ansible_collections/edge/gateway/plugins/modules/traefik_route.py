@@ -318,6 +318,12 @@ options:
   proxy_protocol: &proxy_protocol
     description: With C(tcp) targets, tell the target the client's address by this version of the PROXY protocol. V(1) or V(2).
     type: int
+  expires: &expires
+    description:
+      - When the route ends by itself, as a point in time of RFC 3339 like V(2027-01-31T18:00:00Z). Never when left out.
+      - A timer that the role P(edge.gateway.upkeep#role) installs closes it within a minute after that time, without Ansible.
+      - In a list, an entry whose time has passed counts as V(absent); a single one is refused.
+    type: str
   state: &state
     description: Whether the route is wanted. V(absent) needs only the id.
     type: str
@@ -350,6 +356,7 @@ options:
       tls_options: *tls_options
       passthrough: *passthrough
       proxy_protocol: *proxy_protocol
+      expires: *expires
       state: *state
   src:
     description:
@@ -453,6 +460,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+    The first fifty with O(summary).
+  type: list
+  elements: str
+  returned: success
+  sample: ['shop: hostname a.example moves from http://10.50.0.14:80 to http://10.50.0.15:80']
 routes:
   description: All routes of this collection that exist after the run, with the names of the options. Hashes of passwords are left out.
   type: list
@@ -508,19 +522,21 @@ option:
   sample: hostname
 """
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Mapping
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.listing import with_entries, with_packed_ids
 from ansible_collections.edge.gateway.plugins.module_utils.engines.routes import RouteEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_static import read
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models.changes import shortened
 from ansible_collections.edge.gateway.plugins.module_utils.models.edits import edit_of, entries_of
 from ansible_collections.edge.gateway.plugins.module_utils.models.middleware import MIDDLEWARE
 from ansible_collections.edge.gateway.plugins.module_utils.models.options import many
-from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route, check_names
+from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route, Routes, check_names
 from ansible_collections.edge.gateway.plugins.module_utils.models.route_options import EXTRAS
 from ansible_collections.edge.gateway.plugins.module_utils.models.target import url
 
@@ -542,18 +558,30 @@ ARGUMENTS: spec.Spec = {
     "wait_certificate": {"type": "int", "default": 0}, "allow_local_target": {"type": "bool", "default": False}, "static": {"type": "dict"},
     **spec.TRAEFIK, **spec.STATIC,
 }
+CONSTRAINTS = {"mutually_exclusive": [("route_id", "routes", "src")]}
+
+
+def wish(params: Mapping[str, Any], host: Host) -> Callable[[Routes], Routes]:
+    """The edit that the task asks for; only a file of the host itself needs the host."""
+    return edit_of(entries(params, host), "route_id", "routes", Route.parse, host.now())
+
+
+def entries(params: Mapping[str, Any], host: Host) -> Dict[str, Any]:
+    """The parameters, with the list of ``src``."""
+    return with_entries(host, params, "routes", check_names)
 
 
 def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     """Bring the routes to what the task asks for."""
     host = Host()
-    params = with_entries(host, params, "routes", check_names)
-    edit = edit_of(params, "route_id", "routes", Route.parse)
+    params = {**entries(params, host), "src": None}
+    edit = wish(params, host)
     api = TraefikApi(url("api_url", params["api_url"], ("http", "https")))
     watched = {str(each["route_id"]) for each in entries_of(params, "route_id", "routes")}
     engine = RouteEngine(host, params["dynamic_dir"], api if params["wait"] else None, params["wait_timeout"],
                          wait_certificate=params["wait_certificate"], watched=watched, allow_local_target=params["allow_local_target"])
     engine.static = read(host, params["static_config"], params["static"], engine.warnings)
+    engine.chronicle = Chronicle(host, STATE_DIR, "traefik_route")
     outcome = converge(engine, edit, dry_run)
     live = engine.live(outcome.plan.after)
     whole = not params["summary"]
@@ -561,11 +589,12 @@ def route(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     if whole:
         return {**result, "live": live, "routes": [item.shown() for item in outcome.items]}
     result["live"] = {name: status for name, status in live.items() if status != "enabled"}
+    result["changes"] = shortened(result["changes"])
     return with_packed_ids(result, IDS) if params["_packed"] else result
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, route, mutually_exclusive=[("route_id", "routes", "src")])
+    entry.run(ARGUMENTS, route, **CONSTRAINTS)
 
 
 if __name__ == "__main__":

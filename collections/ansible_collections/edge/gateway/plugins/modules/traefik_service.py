@@ -63,6 +63,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [changes /etc/traefik/traefik.yml]
 added:
   description: Paths that this run created.
   type: list
@@ -94,6 +100,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_service import ServiceOptions, TraefikServiceEngine
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -111,8 +118,9 @@ def serve(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     wish = Wish.parse(params)
     options = ServiceOptions(params["binary"], params["version"], params["dynamic_dir"], params["timeout"], params["versions_dir"] or "")
     engine = TraefikServiceEngine(Host(), wish, TraefikApi(url("api_url", params["api_url"], ("http", "https"))), options)
+    engine.chronicle = Chronicle(engine.host, STATE_DIR, "traefik_service")
     result = converge(engine, wish.edit, dry_run).as_dict()
-    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "warnings")}
+    return {key: result[key] for key in ("changed", "diff", "added", "updated", "removed", "changes", "warnings")}
 
 
 def main() -> None:

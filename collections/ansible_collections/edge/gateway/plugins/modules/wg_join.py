@@ -142,6 +142,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [changes wg0]
 interface:
   description: Name of the interface.
   type: str
@@ -198,6 +204,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.wireguard import MeshEngine, join_options
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields
@@ -216,6 +223,11 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "client_networks": {"type": "list", "elements": "str"}, "rotate_key": {"type": "bool", "default": False, "no_log": False},
     "state": {"type": "str", "choices": ["joined", "left"], "default": "joined"},
 }
+CONSTRAINTS = {
+    "mutually_exclusive": [("controller_url", "join_answer")],
+    "required_if": [("state", "joined", ("node_id",)), ("state", "joined", ("controller_url", "join_answer"), True)],
+    "required_by": {"controller_url": ("join_token",)},
+}
 
 
 def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
@@ -223,15 +235,14 @@ def join(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     name = fields.interface("interface", params["interface"])
     edit = edit_of(params)
     engine = MeshEngine(Host(), name, params["config_dir"], params["data_dir"], join_options(params))
+    engine.chronicle = Chronicle(engine.host, params["data_dir"], "wg_join")
     outcome = converge(engine, edit, dry_run)
     result = outcome.as_dict()
-    return {**{key: result[key] for key in ("changed", "diff", "warnings")}, **engine.report(outcome.plan.after.get(name))}
+    return {**{key: result[key] for key in ("changed", "diff", "changes", "warnings")}, **engine.report(outcome.plan.after.get(name))}
 
 
 def main() -> None:
-    entry.run(ARGUMENTS, join, mutually_exclusive=[("controller_url", "join_answer")],
-              required_if=[("state", "joined", ("node_id",)), ("state", "joined", ("controller_url", "join_answer"), True)],
-              required_by={"controller_url": ("join_token",)})
+    entry.run(ARGUMENTS, join, **CONSTRAINTS)
 
 
 if __name__ == "__main__":

@@ -166,6 +166,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What the run means, a line for each object and part that differs; check mode says the same as the run then does.
+  type: list
+  elements: str
+  returned: success
+  sample: [adds node7]
 join_answer:
   description: What the node is told. Empty in check mode while the hub has no key, and for other than one node.
   type: dict
@@ -219,6 +225,7 @@ from typing import Any, Dict
 
 from ansible_collections.edge.gateway.plugins.module_utils import entry
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.engines.hub import HubEngine, hub_of
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields
@@ -253,6 +260,7 @@ def register(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     where = endpoint("endpoint", params["endpoint"]) if params["endpoint"] else None
     engine = HubEngine(host, hub, params["config_dir"], params["data_dir"], patience=patience,
                        awaited=params["node_pubkey"] or "" if patience else "")
+    engine.chronicle = Chronicle(host, params["data_dir"], "wg_peer")
     outcome = converge(engine, edit, dry_run)
     nodes = outcome.plan.after
     told = nodes.get(params["node_id"]) if params["node_id"] else None

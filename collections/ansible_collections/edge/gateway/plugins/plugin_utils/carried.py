@@ -13,14 +13,15 @@ from typing import Any, Dict, Optional
 
 from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
+from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput
 from ansible_collections.edge.gateway.plugins.module_utils.formats.listing import packed, unpacked
+from ansible_collections.edge.gateway.plugins.plugin_utils.request import CheckedRequest
 
 # from about here on carrying a text is cheaper than checking options one by one
 LONG_LIST = 100
 
 
-class CarriedList(ActionBase):  # type: ignore[misc]
+class CarriedList(CheckedRequest):
     """Reads ``src`` here, or writes a long list down, and sends the text along with the module: no file, no extra round trip.
 
     Attributes:
@@ -37,27 +38,29 @@ class CarriedList(ActionBase):  # type: ignore[misc]
         # packing a module makes many objects and no garbage; looking for some among all that Ansible holds is a third of that time
         gc.disable()
         try:
-            return self._run(super().run(tmp, task_vars), task_vars)
+            return super().run(tmp, task_vars)
         finally:
             if collecting:
                 gc.enable()
 
-    def _run(self, result: Dict[str, Any], task_vars: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    def prepare(self, arguments: Dict[str, Any]) -> Dict[str, Any]:
+        """The arguments, with the list as a text."""
         try:
-            arguments = self._carried(dict(self._task.args))
+            return self._carried(arguments)
         except AnsibleFileNotFound:
-            return self._refused(result, "was not found beside the playbook or in its folder files; correct the path")
+            raise self._refused("was not found beside the playbook or in its folder files; correct the path") from None
         except (AnsibleError, OSError, ValueError) as problem:
-            return self._refused(result, f"cannot be read ({str(problem).splitlines()[0]}); correct that")
-        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            raise self._refused(f"cannot be read ({str(problem).splitlines()[0]}); correct that") from None
+
+    def report(self, result: Dict[str, Any]) -> Dict[str, Any]:
+        """The result, with the lists of ids unpacked."""
         ids = result.pop("packed_ids", None)
         return result if ids is None else {**result, **json.loads(unpacked(ids))}
 
-    def _refused(self, result: Dict[str, Any], why: str) -> Dict[str, Any]:
-        return {**result, "failed": True, "msg": f"src {str(self._task.args['src'])!r} {why}", "code": "invalid_input", "option": "src"}
+    def _refused(self, why: str) -> InvalidInput:
+        return InvalidInput("src", str(self._task.args["src"]), why)
 
     def _carried(self, arguments: Dict[str, Any]) -> Dict[str, Any]:
-        """The arguments, with the list as a text."""
         src, entries = arguments.get("src"), arguments.get(self.noun)
         if src and not boolean(arguments.get("remote_src", False), strict=False):
             with open(self._loader.get_real_file(self._find_needle("files", src)), "rb") as stream:

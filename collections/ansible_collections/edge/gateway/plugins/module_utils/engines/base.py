@@ -8,15 +8,25 @@ The whole list of steps, with what each has to do, is ``converge.Engine``.
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, Generic, List, Set, TypeVar
+import contextlib
+from typing import ContextManager, Dict, Generic, List, Mapping, Optional, Set, TypeVar
 
+from ..errors import GatewayError
 from ..host import Host
+from ..models.changes import of_parts
+from .history import Chronicle
 
 Item = TypeVar("Item")
 
 
 class BaseEngine(Generic[Item]):
-    """An engine for a system on which nobody outside has a say, and where reading back is all the confirmation."""
+    """An engine for a system on which nobody outside has a say, and where reading back is all the confirmation.
+
+    Attributes:
+        chronicle: where runs are noted, for those that people ask about.
+    """
+
+    chronicle: Optional[Chronicle] = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -42,3 +52,16 @@ class BaseEngine(Generic[Item]):
 
     def finish(self, before: Dict[str, Item], after: Dict[str, Item], touched: Set[str]) -> None:
         """Nothing is left behind."""
+
+    def explain(self, before: Dict[str, Item], after: Dict[str, Item], named: List[str], parts: List[str]) -> List[str]:
+        """What happens to each object and part, in one word."""
+        verbs = [(name, "adds" if name not in before else "removes" if name not in after else
+                  "repairs" if before[name] == after[name] else "changes") for name in named]
+        return [f"{verb} {name}" for name, verb in verbs] + of_parts(parts)
+
+    def note(self, ids: Mapping[str, List[str]], changed: bool) -> None:
+        """Note the run where somebody may look for it."""
+        if self.chronicle:
+            # the work is done, and a full disk must not make a failure of it
+            with contextlib.suppress(GatewayError):
+                self.chronicle.note(ids, changed)

@@ -125,7 +125,7 @@ def foreign_chains(host: Host, families: Iterable[int], notes: List[str]) -> Lis
     for family in wanted:
         if host.find("nft") is None and _variant(host, family) == "nft":
             readers[f"{family} (iptables-nft)"] = partial(_read_dump, host, family, "nft", "")
-        for table in _legacy_tables(host, family):
+        for table in legacy_tables(host, family):
             readers[f"{family} {table} (iptables-legacy)"] = partial(_read_dump, host, family, "legacy", table)
     chains: List[Chain] = []
     for name, read in readers.items():
@@ -139,16 +139,17 @@ def foreign_chains(host: Host, families: Iterable[int], notes: List[str]) -> Lis
 def _tables(host: Host, families: Set[str], notes: List[str]) -> Iterator[Tuple[str, str, List[Chain]]]:
     """Family, name and base chains of the tables to look into."""
     tables: Dict[Place, List[Chain]] = {}
-    for head in _heads(host, notes):
+    for head in base_chains(host, notes):
         if head.hook in HOOKS and head.family in families and (head.family, head.table) != (FAMILY, TABLE):
             tables.setdefault((head.family, head.table), []).append(head)
     for (family, table), heads in tables.items():
         # iptables keeps its nat table from dropping anything but by policy
-        if not (_is_iptables(heads) and table == "nat" and all(head.policy == f.ACCEPT for head in heads)):
+        if not (is_iptables(heads) and table == "nat" and all(head.policy == f.ACCEPT for head in heads)):
             yield family, table, heads
 
 
-def _heads(host: Host, notes: List[str]) -> List[Chain]:
+def base_chains(host: Host, notes: List[str]) -> List[Chain]:
+    """The chains that nft knows, without their rules."""
     if host.find("nft") is None:
         return []
     try:
@@ -159,23 +160,24 @@ def _heads(host: Host, notes: List[str]) -> List[Chain]:
         return []
 
 
-def _is_iptables(heads: List[Chain]) -> bool:
-    return all(head.family in TOOLS and head.table in iptables_save.PRIORITIES and head.name in iptables_save.HOOKS for head in heads)
+def is_iptables(found: Iterable[Chain]) -> bool:
+    """Whether these base chains of a table are those that iptables makes."""
+    return all(head.family in TOOLS and head.table in iptables_save.PRIORITIES and head.name in iptables_save.HOOKS for head in found)
 
 
 def _read_table(host: Host, family: str, table: str, heads: List[Chain]) -> List[Chain]:
-    if _is_iptables(heads) and _save_tool(host, family, "nft"):
-        dump = _dump(host, family, "nft", table)
+    if is_iptables(heads) and _save_tool(host, family, "nft"):
+        dump = saved(host, family, "nft", table)
         if not iptables_save.unreadable(dump):
             return iptables_save.parse(dump, family, "iptables-nft")
     return nft_ruleset.parse(host.run(["nft", "-j", "-t", "list", "table", family, table]).out)
 
 
 def _read_dump(host: Host, family: str, variant: str, table: str) -> List[Chain]:
-    return iptables_save.parse(_dump(host, family, variant, table), family, f"iptables-{variant}")
+    return iptables_save.parse(saved(host, family, variant, table), family, f"iptables-{variant}")
 
 
-def _dump(host: Host, family: str, variant: str, table: str) -> str:
+def saved(host: Host, family: str, variant: str, table: str) -> str:
     """The rules of one table, or of all when it has no name; nothing where the tool is missing."""
     tool = _save_tool(host, family, variant)
     return host.run([tool, "-t", table] if table else [tool]).out if tool else ""
@@ -198,6 +200,7 @@ def _variant(host: Host, family: str) -> str:
     return "nft" if "nf_tables" in host.run([tool, "--version"], check=False).out else "legacy"
 
 
-def _legacy_tables(host: Host, family: str) -> List[str]:
+def legacy_tables(host: Host, family: str) -> List[str]:
+    """The tables that the legacy variant has here."""
     names = system.legacy_tables(host, 4 if family == "ip" else 6)
     return [name for name in names if name in iptables_save.PRIORITIES]

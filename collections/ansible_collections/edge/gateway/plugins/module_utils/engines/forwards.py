@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import GatewayError, InvalidInput
 from ..host import Host
+from ..models import changes
 from ..models.fields import Network
 from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps, check_replies
@@ -136,6 +138,16 @@ class ForwardEngine(BaseEngine[Forward]):
         if mesh is None and not self.allow_outside_mesh:
             self.warnings.append(f"this host has not joined a mesh on {self.interface} yet: whether the targets lie "
                                  "in it could not be checked, and forwards carry traffic only once it has")
+
+    def explain(self, before: Forwards, after: Forwards, named: List[str], parts: List[str]) -> List[str]:
+        """In the users' words, with the flows that :meth:`finish` cuts."""
+        cut = [before[name] for name in named if name in before and before[name].proto != "tcp"]
+        flows: Dict[str, int] = {}
+        if cut:
+            # without a look at the flows nothing is cut either, which the run warns of
+            with contextlib.suppress(GatewayError):
+                flows = conntrack.open_connections(self.host, [item._replace(proto="udp") for item in cut])
+        return changes.of_forwards(before, after, named, flows) + changes.of_parts(parts)
 
     def ready(self, after: Forwards) -> None:
         """Raise without the firewall's tool."""

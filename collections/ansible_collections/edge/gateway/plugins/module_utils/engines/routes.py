@@ -13,6 +13,7 @@ from ..errors import InvalidInput, StateRefused, Unreachable
 from ..formats import route_file, traefik, yaml_text
 from ..formats.dynamic_file import ANY
 from ..host import Host
+from ..models import changes
 from ..models import route_rules as rules
 from ..models.route import Route, Routes
 from ..models.route_rules import Claim, Static
@@ -167,6 +168,10 @@ class RouteEngine(BaseEngine[Route]):
         own = rules.public(system.own_addresses(self.host)) | frozenset(system.choices(self.host).public_addresses)
         found = lookup.addresses(names, LOOKUP_SECONDS)
         self.warnings += [words for name in names if name in found for words in [rules.check_pointed(name, found[name], own)] if words]
+
+    def explain(self, before: Routes, after: Routes, named: List[str], parts: List[str]) -> List[str]:
+        """In the users' words."""
+        return changes.of_routes(before, after, named) + changes.of_parts(parts)
 
     def ready(self, after: Routes) -> None:
         """Raise without the directory or a file that a route needs, or when Traefik would have to confirm and does not answer."""

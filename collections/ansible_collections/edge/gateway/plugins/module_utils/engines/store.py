@@ -5,24 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Protocol, TypeVar
+from typing import Any, Callable, Dict, List, Mapping
 
-from ..errors import GatewayError, StateRefused, shown
-from ..formats.strict_json import dump_rows, parse_object
+from ..errors import GatewayError, StateRefused
+from ..formats import state_file
+from ..formats.state_file import SCHEMA, Item
+from ..formats.strict_json import dump_rows
 from ..host import Host
-from ..models.fields import as_written, is_version
-
-SCHEMA = 1
-
-
-class Entry(Protocol):
-    """An object that can be kept."""
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The object as it is written."""
-
-
-Item = TypeVar("Item", bound=Entry)
 
 
 class Store:
@@ -55,28 +44,11 @@ class Store:
                 raise self.refused("is missing")
             return {}
         try:
-            return self._parse(data, parse, name_of)
+            return state_file.parse(data, self.noun, parse, name_of)
         except ValueError as problem:
             raise self.refused(str(problem)) from None
         except GatewayError as problem:
             raise self.refused(f"holds an invalid entry: {problem.message}") from None
-
-    def _parse(self, data: bytes, parse: Callable[[Mapping[str, Any]], Item],
-               name_of: Callable[[Item], str]) -> Dict[str, Item]:
-        document = parse_object(data)
-        entries = document.get(self.noun)
-        schema = document.get("schema")
-        if not is_version(schema, SCHEMA) or set(document) != {"schema", self.noun}:
-            raise ValueError(f"has schema {shown(schema)} or unknown parts, this version reads schema {SCHEMA}")
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ValueError(f"has no list of {self.noun}")
-        items = [parse(entry) for entry in entries]
-        if not all(as_written(entry, item.as_dict()) for entry, item in zip(entries, items)):
-            raise ValueError("holds what this version would not write")
-        by_name = {name_of(item): item for item in items}
-        if len(by_name) != len(items):
-            raise ValueError("names one object twice")
-        return by_name
 
     def refused(self, reason: str) -> StateRefused:
         """The error for a file that is not what we wrote, with the way to recover."""

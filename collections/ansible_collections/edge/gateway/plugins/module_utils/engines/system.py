@@ -80,13 +80,15 @@ def way_in(host: Host) -> Optional[WayIn]:
     return WayIn(words[0], words[2], int(words[3])) if len(words) == 4 and words[3].isdecimal() else None
 
 
+def listening(host: Host) -> Set[Tuple[str, int]]:
+    """(Protocol, port) of what listens now at an address that other hosts can reach."""
+    return {(proto, port) for proto in ("tcp", "udp") for table in (proto, f"{proto}6")
+            for port in listening_ports((host.read(f"/proc/net/{table}") or b"").decode(), proto)}
+
+
 def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:
     """(Protocol, port) to what uses it: what listens now, what the roles reserved, and the way in."""
-    reserved = {}
-    for proto in ("tcp", "udp"):
-        for table in (proto, f"{proto}6"):
-            text = (host.read(f"/proc/net/{table}") or b"").decode()
-            reserved.update({(proto, port): "something listens on it" for port in listening_ports(text, proto)})
+    reserved = dict.fromkeys(listening(host), "something listens on it")
     connection = way_in(host)
     if connection:
         reserved["tcp", connection.port] = "this SSH connection"

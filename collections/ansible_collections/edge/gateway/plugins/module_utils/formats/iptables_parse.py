@@ -95,7 +95,7 @@ def _tables(text: str) -> Dict[str, Tuple[Dict[str, str], List[_Line]]]:
     found: Dict[str, Tuple[Dict[str, str], List[_Line]]] = {}
     declared: Dict[str, str] = {}
     lines: List[_Line] = []
-    for line in _logical(text):
+    for line in logical_lines(text):
         rule = RULE.fullmatch(line)
         if rule is not None:
             packets, size, chain, words = rule.groups()
@@ -108,7 +108,7 @@ def _tables(text: str) -> Dict[str, Tuple[Dict[str, str], List[_Line]]]:
     return found
 
 
-def _logical(text: str) -> Iterator[str]:
+def logical_lines(text: str) -> Iterator[str]:
     """Lines; a comment with a line break in it, which iptables lists as it is, does not start another one."""
     pending = ""
     for line in text.split("\n"):

@@ -16,6 +16,7 @@ from typing import Callable, Dict, List, Tuple
 
 from ..models import filtering as f
 from ..models.filtering import ANYTHING, Chain, Condition, Rule, Span
+from .iptables_parse import logical_lines
 
 # table to the priority of its chains (linux/netfilter_ipv4.h); sources are translated at 100
 PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
@@ -47,7 +48,7 @@ def parse(text: str, family: str, backend: str) -> List[Chain]:
     table = ""
     chains: Dict[Tuple[str, str], Chain] = {}
     rules: Dict[Tuple[str, str], List[Rule]] = {}
-    for line in text.splitlines():
+    for line in logical_lines(text):
         if line.startswith("*"):
             table = line[1:].strip()
         elif line.startswith(":"):
@@ -78,14 +79,28 @@ def parse_rule(line: str) -> Rule:
     except ValueError:
         return Rule((ANYTHING,), f.UNSURE, text=line)
     conditions: List[Condition] = []
-    verdict, target = f.CONTINUE, ""
-    for negated, name, values in _options(words[2:]):
+    verdict, target, translation = f.CONTINUE, "", ""
+    options = _options(words[2:])
+    for number, (negated, name, values) in enumerate(options):
         if name in ("-j", "-g"):
             target = (values or [""])[0]
             verdict = _verdict(name, target, words)
+            translation = _translation(target, options[number + 1:])
             break                                # what follows belongs to the target
         conditions += _conditions(negated, name, values)
-    return Rule(tuple(conditions), verdict, target, " ".join(line.split(" ")[2:]), sets_mark=target in MARKING)
+    note = next((values[0] for _negated, name, values in options if name == "--comment" and values), "")
+    return Rule(tuple(conditions), verdict, target, " ".join(line.split(" ")[2:]), sets_mark=target in MARKING, translation=translation,
+                comment=note)
+
+
+def _translation(target: str, options: List[Option]) -> str:
+    if target in ("MASQUERADE", "SNAT"):
+        return f.TO_SOURCE
+    if target != "DNAT":
+        return ""
+    found = [values for _negated, name, values in options if name == "--to-destination"]
+    others = {name for _negated, name, _values in options} - {"--to-destination", "--persistent"}
+    return found[0][0] if len(found) == 1 and len(found[0]) == 1 and not others else f.UNREAD
 
 
 def _verdict(option: str, target: str, words: List[str]) -> str:

@@ -60,8 +60,16 @@ def parse(text: str) -> List[Chain]:
             chains[chain.family, chain.table, chain.name] = chain
         elif kind == "rule":
             place = str(body.get("family")), str(body.get("table")), str(body.get("chain"))
-            rules.setdefault(place, []).extend(parse_rule(body.get("expr"), _number(body.get("handle"))))
+            found, note = parse_rule(body.get("expr"), _number(body.get("handle"))), body.get("comment")
+            rules.setdefault(place, []).extend([replace(rule, comment=note) for rule in found] if isinstance(note, str) else found)
     return [replace(chain, rules=tuple(rules.get(place, []))) for place, chain in chains.items()]
+
+
+def with_words(chains: List[Chain], listing: str) -> List[Chain]:
+    """Chains of one table, their rules with nft's own words, from ``nft -a list table``."""
+    marked = [line.rpartition(" # handle ") for line in listing.splitlines()]
+    words = {int(handle): text.strip() for text, mark, handle in marked if mark and handle.isdecimal()}
+    return [replace(chain, rules=tuple(replace(rule, text=words.get(rule.handle, "")) for rule in chain.rules)) for chain in chains]
 
 
 def rule_text(listing: str, handle: int) -> str:
@@ -109,7 +117,8 @@ def _rules(statements: List[Any], handle: int) -> List[Rule]:
         if word == "vmap":
             return [replace(rule, conditions=way + rule.conditions) for way in ways for rule in _map(body, handle)]
         if verdict:
-            return [Rule(way + _translated(body), *verdict, handle=handle, sets_mark=marks) for way in ways]
+            return [Rule(way + _translated(body), *verdict, handle=handle, sets_mark=marks, translation=_translation(word, body))
+                    for way in ways]
         if word == "match":
             ways = _both(ways, _match(body))
         elif word not in SILENT and not (word == "set" and "stmt" not in body) and not _silent_target(word, body):
@@ -128,7 +137,25 @@ def _translated(body: Any) -> Conditions:
     if not isinstance(body, dict):
         return ()
     family = _implied(body["family"]) if body.get("family") in FAMILIES else ()
-    return (*family, ANYTHING) if isinstance(body.get("addr"), dict) or isinstance(body.get("port"), dict) else family
+    looks_up = isinstance(body.get("addr"), dict) or isinstance(body.get("port"), dict) and "range" not in body["port"]
+    return (*family, ANYTHING) if looks_up else family
+
+
+def _translation(word: str, body: Any) -> str:
+    """How it translates, in the words of iptables."""
+    if word in ("masquerade", "snat"):
+        return f.TO_SOURCE
+    if word == "xt":
+        return f.UNREAD if body.get("name") == "DNAT" else ""
+    if word != "dnat":
+        return ""
+    address, port, flags = (body.get(name) for name in ("addr", "port", "flags"))
+    if isinstance(port, dict) and set(port) == {"range"}:
+        port = f"{port['range'][0]}-{port['range'][1]}"
+    if not isinstance(address, str) or not isinstance(port, (int, str, type(None))) or flags not in (None, "persistent"):
+        return f.UNREAD
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{port}" if port is not None else address
 
 
 def _silent_target(word: str, body: Any) -> bool:

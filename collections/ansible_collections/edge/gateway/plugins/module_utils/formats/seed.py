@@ -14,9 +14,13 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tup
 
 from ..errors import StateRefused
 from ..models.forward import Forward, Forwards
+from .iptables_parse import logical_lines
 from .strict_json import parse_object
 
-NAMES = ("forward_id", "public_port", "target_ip", "target_port", "proto")
+FORWARDS, ROUTES = "tcp_forwards", "http_routes"
+# what the agent knew of each kind: its id, and all options
+KINDS = {FORWARDS: ("forward_id", ("forward_id", "public_port", "target_ip", "target_port", "proto")),
+         ROUTES: ("route_id", ("route_id", "hostname", "target_url", "entrypoint", "certresolver"))}
 # options of a rule that narrow it down without making it anybody else's
 HARMLESS = {"-m", "-i", "-o", "--ctstate", "--state", "--comment", "--dst-type"}
 
@@ -35,16 +39,26 @@ def parse_state(data: bytes, path: str) -> Forwards:
         StateRefused: not such a file.
         InvalidInput: a forward in it cannot be had here; it is named.
     """
+    parsed = [Forward.parse(entry, f"{FORWARDS}[{number}].") for number, entry in enumerate(entries_of(data, path, FORWARDS))]
+    return {item.forward_id: item for item in parsed}
+
+
+def entries_of(data: bytes, path: str, kind: str) -> List[Dict[str, Any]]:
+    """What ``state.json`` holds of one kind (:data:`FORWARDS`, :data:`ROUTES`), with the options that the agent knew.
+
+    Raises:
+        StateRefused: not such a file.
+    """
+    option, names = KINDS[kind]
     try:
-        found = parse_object(data).get("tcp_forwards", {})
+        found = parse_object(data).get(kind, {})
     except ValueError as problem:
         raise StateRefused(f"{path} {problem}; give the directory that holds the older system's state.json", path) from None
-    entries: List[Any] = [{"forward_id": name, **entry} if isinstance(entry, dict) else entry for name, entry in found.items()] \
+    entries: List[Any] = [{option: name, **entry} if isinstance(entry, dict) else entry for name, entry in found.items()] \
         if isinstance(found, dict) else found
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise StateRefused(f"{path} holds tcp_forwards that are no list of forwards; correct it, nothing was changed", path)
-    parsed = [Forward.parse({name: entry.get(name) for name in NAMES}, f"tcp_forwards[{number}].") for number, entry in enumerate(entries)]
-    return {item.forward_id: item for item in parsed}
+        raise StateRefused(f"{path} holds {kind} that are no list of {kind.partition('_')[2]}; correct it, nothing was changed", path)
+    return [{name: entry.get(name) for name in names} for entry in entries]
 
 
 def rules_of(listing: str, forwards: Iterable[Forward], interface: str, masquerade: bool) -> List[Rule]:
@@ -58,10 +72,11 @@ def rules_of(listing: str, forwards: Iterable[Forward], interface: str, masquera
     ways = {(item.proto, item.public_port, item.target_ip, str(item.target_port)) for item in forwards}
     ends = {(proto, f"{target}/32", port) for proto, _public, target, port in ways}
     found, table = [], ""
-    for line in listing.splitlines():
+    for line in logical_lines(listing):
         if line.startswith("*"):
             table = line[1:]
-        options = _options(line) if line.startswith("-A ") else None
+        # with a line break in its comment it would be several lines where it is to be deleted
+        options = _options(line) if line.startswith("-A ") and "\n" not in line else None
         if options is None:
             continue
         place = (table, options.get("-A"), options.get("-j"))

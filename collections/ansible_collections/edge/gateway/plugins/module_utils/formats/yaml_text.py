@@ -36,11 +36,12 @@ def available() -> bool:
     return True
 
 
-def load(text: str, first: bool = False) -> object:
+def load(text: str, first: bool = False, plain: bool = False) -> object:
     """The value of one document.
 
     Args:
         first: pass over what comes after the first document, as Go's parser does; otherwise that is an error.
+        plain: refuse tags, and aliases, by which a few lines make a value that no memory holds once it is written out.
 
     Raises:
         NotYaml: its text says where, in words for a person.
@@ -52,7 +53,7 @@ def load(text: str, first: bool = False) -> object:
         raise NoParser from None
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _check_depth(yaml.parse(text, base), yaml, first)
+        _check_events(yaml.parse(text, base), yaml, first, plain)
         return _first(text, _loader(base)) if first else yaml.load(text, _loader(base))
     except yaml.constructor.ConstructorError:
         raise NoParser from None
@@ -96,12 +97,14 @@ def _loader(base: Any) -> Any:
     return Loader
 
 
-def _check_depth(events: Iterable[Any], yaml: Any, first: bool) -> None:
+def _check_events(events: Iterable[Any], yaml: Any, first: bool, plain: bool) -> None:
     # PyYAML's C parser goes down on its own stack, which ends the process without a word
     depth = 0
     for event in events:
         if first and isinstance(event, yaml.DocumentEndEvent):
             return
+        if plain and (isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None):
+            raise NotYaml(f"line {event.start_mark.line + 1}: it has an alias or a tag")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:

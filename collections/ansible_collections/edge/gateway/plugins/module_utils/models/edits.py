@@ -5,12 +5,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Set, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Protocol, Set, TypeVar
 
 from ..errors import MISSING, InvalidInput
 from . import fields
 
-Item = TypeVar("Item")
+
+class Expiring(Protocol):
+    """An object that may end by itself."""
+
+    @property
+    def expires(self) -> str:
+        """When, as :func:`.fields.moment` has it; empty for never."""
+
+
+Item = TypeVar("Item", bound=Expiring)
 Parse = Callable[[Mapping[str, Any], str], Item]
 Edit = Callable[[Dict[str, Item]], Dict[str, Item]]
 
@@ -29,12 +38,14 @@ def entries_of(params: Mapping[str, Any], id_option: str, list_option: str) -> L
     return [dict(params)]
 
 
-def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: Parse[Item]) -> Edit[Item]:
+def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: Parse[Item], now: str = "") -> Edit[Item]:
     """The edit that a task asks for. Everything is validated here, before the host is looked at.
 
     Args:
         params: the task's options, with ``state`` and ``purge``.
         parse: builds an object from an entry, with a prefix for option names in errors.
+        now: the host's time. What has expired is not wanted any more, whoever asked for it; a task
+            about that alone is refused. Empty when time plays no part.
     """
     wanted: Dict[str, Item] = {}
     unwanted: Set[str] = set()
@@ -47,13 +58,26 @@ def edit_of(params: Mapping[str, Any], id_option: str, list_option: str, parse: 
         if fields.choice(where + "state", entry.get("state", "present"), ["present", "absent"]) == "absent":
             unwanted.add(name)
         else:
-            wanted[name] = parse(entry, where)
+            item = wanted[name] = parse(entry, where)
+            if not listed and is_over(item, now):
+                raise InvalidInput("expires", item.expires, f"has passed, it is {now} on this host; give a later time, or leave it out")
     purge = bool(params.get("purge"))
     if purge and not listed:
         raise InvalidInput("purge", True, f"says what to do beside a list, and there is none; give {list_option} or src, or leave it out")
 
     def edit(current: Dict[str, Item]) -> Dict[str, Item]:
         kept = {} if purge else {name: item for name, item in current.items() if name not in unwanted}
-        return {**kept, **wanted}
+        return unexpired({**kept, **wanted}, now)
 
     return edit
+
+
+def unexpired(items: Dict[str, Item], now: str) -> Dict[str, Item]:
+    """The objects whose time has not come."""
+    return {name: item for name, item in items.items() if not is_over(item, now)}
+
+
+def is_over(item: Expiring, now: str) -> bool:
+    """Whether an object's time has come."""
+    expires = item.expires
+    return expires != "" and expires <= now

@@ -15,6 +15,7 @@ import functools
 import ipaddress
 import re
 import unicodedata
+from datetime import datetime, timezone
 from typing import Any, List, Mapping, Pattern, Tuple, Union
 
 from ..errors import InvalidInput
@@ -134,6 +135,32 @@ def comment(option: str, value: object) -> str:
         raise InvalidInput(option, value, f"has a character that is not allowed or is longer than {COMMENT_LIMIT}; "
                                           "use letters, digits, spaces and . _ : / # @ -")
     return words.strip(" ")
+
+
+def moment(option: str, value: object) -> str:
+    """A point in time (RFC 3339) in its one canonical form, UTC to the second: texts of two moments compare as the moments do.
+
+    YAML makes a value of its own of an unquoted one, which Ansible writes with a space; RFC 3339 allows that.
+    """
+    words = str(value) if isinstance(value, datetime) else text(option, value)
+    shape = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    parts = found(shape, words) if matches(shape, words) else []
+    try:
+        day, clock, zone = parts[0]
+        parsed = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone == 'Z' else zone}").astimezone(timezone.utc)
+    except (IndexError, ValueError, OverflowError):
+        raise InvalidInput(option, value, "is not a point in time with its zone; write it like 2027-01-31T18:00:00Z") from None
+    return parsed.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+
+
+def seconds(moment_text: str) -> int:
+    """The seconds since 1970 of what :func:`moment` returned."""
+    return int(datetime.fromisoformat(moment_text.replace("Z", "+00:00")).timestamp())
+
+
+def moment_of(since_1970: int) -> str:
+    """The moment so many seconds after the start of 1970, as :func:`moment` has it."""
+    return datetime.fromtimestamp(since_1970, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_numeric(words: str) -> bool:

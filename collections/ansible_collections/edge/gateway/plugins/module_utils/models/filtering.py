@@ -22,6 +22,7 @@ SPORT, DPORT, PUBLIC_PORT, MARK, UNKNOWN = "sport", "dport", "original dport", "
 ACCEPT, DROP, REJECT, RETURN, CONTINUE, JUMP, GOTO = "accept", "drop", "reject", "return", "continue", "jump", "goto"
 # notrack: no connection tracking, so no DNAT of ours; dnat: a nat chain before ours sends the packet elsewhere
 NOTRACK, REDIRECT, UNSURE = "notrack", "dnat", "unsure"
+TO_SOURCE, UNREAD = "source", "?"
 STOPS = frozenset({DROP, REJECT, NOTRACK, REDIRECT})
 LOWEST, HIGHEST = -2 ** 31, 2 ** 31 - 1
 # priorities at which the kernel acts itself (linux/netfilter_ipv4.h): it begins to track connections, and translates
@@ -104,6 +105,7 @@ class Rule:
         text: how the tool shows the rule; empty when only its handle is known.
         handle: the number nft gives it, 0 for none.
         sets_mark: whether it changes the mark of packets.
+        translation: where a destination is translated to, as iptables writes it, or :data:`UNREAD`; :data:`TO_SOURCE` for a source.
     """
 
     conditions: Tuple[Condition, ...]
@@ -112,6 +114,8 @@ class Rule:
     text: str = ""
     handle: int = 0
     sets_mark: bool = False
+    translation: str = ""
+    comment: str = ""
 
     def matches(self, facts: Mapping[str, Fact]) -> Optional[bool]:
         """Whether all its conditions hold."""

@@ -14,7 +14,7 @@ from . import fields
 PROTOCOLS = ["tcp", "udp", "both"]
 SOURCE_NAT = ["masquerade", "none"]
 NEEDED = ("forward_id", "public_port", "target_ip")
-OPTIONAL = ("target_port", "proto", "source_ranges", "source_nat", "hairpin", "comment", "state")
+OPTIONAL = ("target_port", "proto", "source_ranges", "source_nat", "hairpin", "comment", "expires", "state")
 OPTIONS = frozenset([*NEEDED, *OPTIONAL])
 Forwards = Dict[str, "Forward"]
 
@@ -29,6 +29,7 @@ class Forward(NamedTuple):
         source_ranges: canonical networks of those who may use it; empty for anyone.
         source_nat: ``masquerade``, or ``none`` when the target shall see the client's address.
         hairpin: whether mesh nodes may use it too, by an address of the edge.
+        expires: when it ends by itself, as :func:`.fields.moment` has it; empty for never.
     """
 
     forward_id: str
@@ -41,6 +42,7 @@ class Forward(NamedTuple):
     source_nat: str = "masquerade"
     hairpin: bool = False
     comment: str = ""
+    expires: str = ""
 
     @classmethod
     def parse(cls, params: Mapping[str, Any], where: str = "") -> Forward:
@@ -64,7 +66,7 @@ class Forward(NamedTuple):
         # the usual values by hand: thousands are parsed at a time, and most of each is usual
         first, last = (public, public) if public.__class__ is int and 0 < public < 65536 else fields.ports("public_port", public)
         port, proto, nat, hairpin = get("target_port"), get("proto"), get("source_nat"), get("hairpin")
-        sources, comment = get("source_ranges"), get("comment")
+        sources, comment, expires = get("source_ranges"), get("comment"), get("expires")
         if port is None:
             port = first
         elif port.__class__ is not int or not 0 < port < 65536:
@@ -76,6 +78,7 @@ class Forward(NamedTuple):
             "masquerade" if nat is None else fields.choice("source_nat", nat, SOURCE_NAT),
             False if hairpin is None else fields.boolean("hairpin", hairpin),
             "" if comment is None or comment == "" else fields.comment("comment", comment),
+            "" if expires is None or expires == "" else fields.moment("expires", expires),
         )
         if last > first or sources or hairpin:
             _check_together(forward)
@@ -105,7 +108,7 @@ class Forward(NamedTuple):
         """The forward with the names of the options, as modules return it (``public_port`` is a string there)."""
         return {"forward_id": self.forward_id, "public_port": self.public_port, "target_ip": self.target_ip,
                 "target_port": self.target_port, "proto": self.proto, "source_ranges": list(self.source_ranges),
-                "source_nat": self.source_nat, "hairpin": self.hairpin, "comment": self.comment}
+                "source_nat": self.source_nat, "hairpin": self.hairpin, "comment": self.comment, "expires": self.expires}
 
     def as_kept(self) -> Dict[str, Any]:
         """The forward as the state file holds it: what is at its default is left out."""
@@ -122,6 +125,8 @@ class Forward(NamedTuple):
             kept["hairpin"] = True
         if self.comment:
             kept["comment"] = self.comment
+        if self.expires:
+            kept["expires"] = self.expires
         return kept
 
     def __str__(self) -> str:
@@ -139,6 +144,8 @@ class Forward(NamedTuple):
             words.append("also from the mesh")
         if self.comment:
             words.append(f"# {self.comment}")
+        if self.expires:
+            words.append(f"until {self.expires}")
         return "  ".join(words).rstrip(" ")
 
 

@@ -105,6 +105,11 @@ class Route(NamedTuple):
         """Whether TLS ends at the target instead of here."""
         return bool(self.extras.get("passthrough", False))
 
+    @property
+    def expires(self) -> str:
+        """When it ends by itself, as :func:`.fields.moment` has it; empty for never."""
+        return str(self.extras.get("expires", "")) if self.extras else ""
+
     def as_dict(self) -> Dict[str, Any]:
         """The route with the names of the options, as its file holds it. The hashes of users are in it, see :meth:`shown`."""
         kept: Dict[str, Any] = {

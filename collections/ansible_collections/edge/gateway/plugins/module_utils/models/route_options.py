@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping
 
-from . import options
+from . import fields, options
 from .options import BOOL, COUNT, DURATION, FILE, HEADERS, HOSTNAME, NUMBER, PORT, REFERENCE, TOKEN, Kind, many, nested, one_of, word
 
 VERSIONS = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
@@ -15,6 +15,8 @@ CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "VerifyClientCertIfG
 # two slashes would begin the name of another host
 QUERY_PATH = word(r"/(?!/)[A-Za-z0-9._~@%+/?=&-]{0,255}", "is not a plain path; write it like /health")
 COOKIE_NAME = word(r"[A-Za-z0-9_.-]{1,64}", "is not a plain name of a cookie; use letters, digits, '_', '.' and '-'")
+
+MOMENT = Kind(fields.moment, {"type": "str"})
 
 HEALTH_CHECK = nested({
     "path": QUERY_PATH, "interval": DURATION, "unhealthy_interval": DURATION, "timeout": DURATION, "port": PORT, "hostname": HOSTNAME,
@@ -50,7 +52,7 @@ EXTRAS: Mapping[str, Kind] = {
     # Ansible takes the name for that of a password
     "pass_host_header": Kind(BOOL.parse, {**BOOL.spec, "no_log": False}),
     "health_check": HEALTH_CHECK, "sticky": STICKY, "servers_transport": SERVERS_TRANSPORT, "tls_options": TLS_OPTIONS,
-    "passthrough": BOOL, "proxy_protocol": options.whole(1, 2),
+    "passthrough": BOOL, "proxy_protocol": options.whole(1, 2), "expires": MOMENT,
 }
 # values that say what is so anyway
 USUAL: Mapping[str, Any] = {"pass_host_header": True, "passthrough": False}
@@ -61,7 +63,7 @@ def extras(params: Mapping[str, Any]) -> Dict[str, Any]:
     found = {}
     for name, kind in EXTRAS.items():
         value = params.get(name)
-        if value is None or value in ({}, []) and kind.spec["type"] in ("dict", "list"):
+        if value in (None, "") or value in ({}, []) and kind.spec["type"] in ("dict", "list"):
             continue
         parsed = kind.parse(name, value)
         if parsed != {} and (name not in USUAL or parsed != USUAL[name]):
