@@ -88,9 +88,17 @@ def eventually(host: Host, command: str, expected: str, seconds: float = 30) -> 
     """Repeat a command until its output contains the text: after a reboot a tunnel takes a moment."""
     deadline = time.monotonic() + seconds
     while True:
-        result = host.run(command)
-        if expected in result.stdout:
-            return str(result.stdout)
+        shown = attempt(host, command)
+        if expected in shown:
+            return shown
         if time.monotonic() > deadline:
-            pytest.fail(f"{expected!r} did not appear within {seconds} s: {result.stdout}{result.stderr}")
+            pytest.fail(f"{expected!r} did not appear within {seconds} s: {shown}")
         time.sleep(0.5)
+
+
+def attempt(host: Host, command: str) -> str:
+    """What a command prints; nothing while the host cannot be reached."""
+    try:
+        return str(host.run(command).stdout)
+    except RuntimeError:      # which is how testinfra tells that ssh has failed
+        return ""

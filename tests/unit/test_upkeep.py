@@ -93,7 +93,7 @@ def test_duration(seconds: int, words: str) -> None:
 def test_every_part_is_looked_at() -> None:
     """A part that cannot be looked at has failed, and the others are told all the same."""
     class Nothing(Host):
-        def read(self, path: str, own: bool = False) -> bytes | None:
+        def read(self, *arguments: object, **options: object) -> bytes | None:
             raise StateRefused("nothing can be read; mend it")
 
     places = looking.Places("wg0", "/nowhere", "/nowhere", "/nowhere", None)     # type: ignore[arg-type]

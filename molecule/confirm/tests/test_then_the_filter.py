@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 EDGE = "10.89.50.11"
 WITH = ("-e", "edge_gateway_inbound_filter=true")
-LISTENER = "systemd-run --unit lab-listener socat TCP-LISTEN:9999,fork,reuseaddr SYSTEM:'echo inside'"
+LISTENER = "systemd-run --unit lab-listener python3 -m http.server 9999"
 
 
 def reached(client: Host, port: int) -> bool:
@@ -22,6 +22,7 @@ def reached(client: Host, port: int) -> bool:
 def test_the_filter(edge: Host, client: Host) -> None:
     """A service that nobody thought of is closed and named; everything that the edge is for stays open; off means open again."""
     edge.check_output(LISTENER)
+    eventually(edge, "cat /proc/net/tcp", "270F")
     assert reached(client, 9999)
     foreseen = playbook("site.yml", "--check", "--diff", *WITH)
     assert "closed but for" in foreseen.stdout and reached(client, 9999)

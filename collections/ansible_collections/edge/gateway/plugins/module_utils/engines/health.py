@@ -102,8 +102,9 @@ def _disk(host: Host, places: Places) -> Part:
 
 def _converge(host: Host, places: Places) -> Part:
     runs = Chronicle(host, places.state_dir).load().runs
-    age = max(0, int(time.time()) - fields.seconds(max(runs.values()))) if runs else None
-    return health.converged(runs, age, places.max_age, rollback.unfinished(host))
+    last = max(runs.values(), default="")
+    age = max(0, int(time.time()) - fields.seconds(last)) if last else None
+    return health.converged(runs, age, places.max_age, rollback.unfinished(host, last))
 
 
 def _routes(host: Host, places: Places) -> Part:

@@ -139,10 +139,17 @@ class Rollback:
         self.host.run(["systemctl", "disable", "--quiet", UNIT], check=False)
 
 
-def unfinished(host: Host) -> str:
-    """A sentence about a change that waits for its confirmation, or was taken back; empty when there is none."""
+def unfinished(host: Host, last_run: str) -> str:
+    """A sentence about a change that waits for its confirmation, or was taken back.
+
+    Args:
+        last_run: when a run was here last; what was taken back before it is no news.
+
+    Returns:
+        An empty text when there is nothing to tell.
+    """
     known = Rollback(host, "", "", "")._armed()
     if known:
         return f"a change waits to be confirmed, and is taken back at {known['until']}"
     when = (host.read(TAKEN_BACK) or b"").decode().strip()
-    return f"the last change was taken back at {when}, since nobody confirmed it" if when else ""
+    return f"the last change was taken back at {when}, since nobody confirmed it" if when >= last_run and when else ""
