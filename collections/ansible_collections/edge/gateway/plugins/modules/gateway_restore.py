@@ -93,6 +93,7 @@ from ansible_collections.edge.gateway.plugins.module_utils import entry, spec
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
 from ansible_collections.edge.gateway.plugins.module_utils.engines import system
 from ansible_collections.edge.gateway.plugins.module_utils.engines.archive import ArchiveEngine
+from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.errors import MISSING, InvalidInput
 from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, archive_contents, listing
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -109,6 +110,7 @@ def restore(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     found = archive.parse(listing.unpacked(params["_packed"]), places, f"the backup of {params['node']}")
     interface = system.mesh_interface(host, params["interface"])
     engine = ArchiveEngine(host, places, interface, params["force"])
+    engine.chronicle = Chronicle(host, STATE_DIR, "gateway_restore")
     outcome = converge(engine, lambda current: dict(found.files), dry_run)
     return {**outcome.as_dict(), "node_id": archive_contents.node_id(found, places, interface)}
 
