@@ -91,8 +91,8 @@ unit: setup ## unit tests
 	@pytest tests/unit
 
 contract: lab ## what is written is read back by the real nft, wg and Traefik
-	$(STEP) 'contract tests, in two halves at the same time'
-	@tests/contract/in-halves
+	$(STEP) 'contract tests, in three parts at the same time'
+	@tests/contract/in-parts
 
 molecule: lab ## all scenarios on real hosts; each makes and removes its own
 	$(STEP) 'molecule'
