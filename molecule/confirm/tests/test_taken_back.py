@@ -121,6 +121,8 @@ def test_two_runs(edge: Host) -> None:
     assert first.returncode == 0 and "until" in first.stdout, first.output
     second = run(*arm, "state=armed timeout=60 token=second")
     assert second.returncode == 2 and "waits to be confirmed" in second.stdout
+    other = run(*arm, "state=taken_back token=second")
+    assert other.returncode == 0 and "nothing was taken back" in other.output and edge.file("/var/lib/edge-gateway/rollback/armed").exists
     health = playbook("playbooks/health.yml")
     assert "a change waits to be confirmed" in health.stdout
     eventually(edge, "ls /var/lib/edge-gateway/rollback", "taken-back")

@@ -14,7 +14,7 @@ description:
     ends, the host returns to that by itself, whatever has become of the run, the network, or the host, which may have been restarted.
   - With O(state=confirmed), after it, opens a B(new) connection to the host, looks whether every part that worked before still works, and
     stops the timer. If no new connection is possible until the host has returned, the task says so and fails.
-  - With O(state=taken_back), brings back how the host stood at once.
+  - With O(state=taken_back), brings back how the host stood at once, if it was this run (or the one that O(token) names) that has armed.
   - What belongs to others is not kept, such as tables of other firewalls. The certificates that Traefik has got stay.
 author:
   - edge.gateway contributors (@edge-gateway)
@@ -115,6 +115,11 @@ def act(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
         seconds = fields.integer("timeout", params["timeout"], 5, 86400)
         return {**result, "until": rollback.arm(seconds, {name: part.status for name, part in examine(host, places).items()})}
     if params["state"] == "taken_back":
+        # a run that could not arm, because another one had, must not undo what that one is about
+        other = rollback.owner()
+        if other != rollback.token:
+            return {**result, "warnings": [f"nothing was taken back: the change that was armed last is that of {other or 'nobody'}, "
+                                           "name it with token to take it back"]}
         rollback.take_back()
         return {**result, "changed": True}
     worse = broken_since(rollback.statuses(), examine(host, places))

@@ -55,7 +55,7 @@ class Rollback:
                 raise Busy(f"the change of another run ({known['token']}) waits to be confirmed, and is taken back at {known['until']}; "
                            "wait until then", "confirm")
             if not known:
-                if self.host.read(TAKEN_BACK) is not None and self._token() == self.token:
+                if self.host.read(TAKEN_BACK) is not None and self.owner() == self.token:
                     raise self.taken_back()
                 self._keep()
             until = fields.moment_of(fields.seconds(self.host.now()) + seconds)
@@ -98,7 +98,7 @@ class Rollback:
                 self._stop()
                 self._forget()
                 return dict(known["statuses"])
-        if self._token() != self.token:
+        if self.owner() != self.token:
             raise CommandFailed("no change of this run waits to be confirmed; arm before changing anything", "confirm")
         self.take_back()
         raise self.taken_back()
@@ -129,7 +129,8 @@ class Rollback:
         except (ValueError, KeyError):
             return {}
 
-    def _token(self) -> str:
+    def owner(self) -> str:
+        """The run that has armed last."""
         return (self.host.read(f"{DIRECTORY}/token") or b"").decode().strip()
 
     def _forget(self) -> None:
