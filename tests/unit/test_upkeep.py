@@ -13,13 +13,12 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines import health
 from ansible_collections.edge.gateway.plugins.module_utils.engines import program
 from ansible_collections.edge.gateway.plugins.module_utils.engines.history import Chronicle
 from ansible_collections.edge.gateway.plugins.module_utils.errors import StateRefused
-from ansible_collections.edge.gateway.plugins.module_utils.formats import prometheus, rollback
+from ansible_collections.edge.gateway.plugins.module_utils.formats import prometheus
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, health
 from ansible_collections.edge.gateway.plugins.module_utils.models.config_file import Wish
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import DEGRADED, FAILED, OK, Part
 from ansible_collections.edge.gateway.plugins.module_utils.models.history import KEPT_CHANGES, NAMED_IDS, History
-from ansible_collections.edge.gateway.plugins.modules.gateway_confirm import broken_since
 from unit.samples import refusal
 
 NOW = "2027-01-31T18:00:00Z"
@@ -126,19 +125,3 @@ def test_the_program_runs_from_its_files_alone(tmp_path: Path) -> None:
     assert "ansible" not in {name.split(".")[0] for text in (tmp_path / program.PACKAGE.lstrip("/")).rglob("*.py")
                              for line in text.read_text().splitlines() if line.startswith(("import ", "from "))
                              for name in [line.split()[1]]}
-
-
-def test_the_script_is_plain_shell() -> None:
-    """By the shell of Debian, and without a mark left in it."""
-    text = rollback.script("wg7", "/etc/traefik/dynamic/")
-    assert "@" not in text.replace("@$interface", "").replace("^wg-quick@", "") and "interface=wg7" in text
-    assert "dynamic=etc/traefik/dynamic\n" in text
-    assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
-
-
-@pytest.mark.parametrize(("before", "now", "worse"), [
-    ({"mesh": OK}, FAILED, True), ({"mesh": DEGRADED}, FAILED, True), ({"mesh": FAILED}, FAILED, False), ({}, FAILED, False),
-    ({"mesh": OK}, DEGRADED, False), ({"mesh": OK}, OK, False)])
-def test_what_counts_as_broken(before: Dict[str, str], now: str, worse: bool) -> None:
-    """What was broken before is not the change's doing."""
-    assert bool(broken_since(before, {"mesh": Part(now, "down; see x")})) == worse

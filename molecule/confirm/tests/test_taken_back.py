@@ -75,6 +75,8 @@ def test_a_good_change_stays(edge: Host, number: int) -> None:
     assert edge.check_output("cat /run/lab-good") == str(number)
     assert edge.check_output("journalctl --unit edge-gateway-rollback --no-pager | grep -c 'taken back' || true") == mark
     assert edge.run("ls /var/lib/edge-gateway/rollback/kept").rc != 0, "keys of before stay behind"
+    # what is confirmed is nobody's any more: a late call must not find nothing to go back to, and remove all
+    assert edge.run("sh /var/lib/edge-gateway/rollback/rollback restore again").rc == 1
 
 
 def test_a_killed_run(edge: Host) -> None:

@@ -20,6 +20,15 @@ RETURN_SECONDS = 60
 PAUSE_SECONDS = 1.0
 
 
+def run_token() -> str:
+    """The process that all tasks of this run have in common; in a container its number alone is the same in every run."""
+    number = os.getppid()
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as stream:
+        # the name in parentheses may hold spaces; its start, in ticks since the boot, is field 22 (proc(5))
+        return f"{socket.gethostname()}-{number}-{stream.read().rpartition(')')[2].split()[19]}"
+    return f"{socket.gethostname()}-{number}"
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """The action of this name."""
 
@@ -27,8 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Run the module; to confirm, by a connection of its own."""
         result: Dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        # the process that all tasks of this run have in common
-        arguments.setdefault("token", f"{socket.gethostname()}-{os.getppid()}")
+        arguments.setdefault("token", run_token())
         if arguments.get("state") == "armed":
             return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
         return {**result, **self._by_a_new_connection(arguments, task_vars)}

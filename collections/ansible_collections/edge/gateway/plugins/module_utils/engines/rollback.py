@@ -69,8 +69,10 @@ class Rollback:
         self.host.make_directory(DIRECTORY)
         self.host.remove(TAKEN_BACK)
         self.host.write(SCRIPT, script(self.interface, self.dynamic_dir))
-        self.host.write(f"{DIRECTORY}/token", self.token + "\n")
+        # of nobody, until there is something to go back to
+        self.host.remove(f"{DIRECTORY}/token")
         self.host.run(["/bin/sh", SCRIPT, "keep"])
+        self.host.write(f"{DIRECTORY}/token", self.token + "\n")
         if self.host.read(UNIT_FILE) != UNIT_TEXT.encode():
             self.host.write(UNIT_FILE, UNIT_TEXT, 0o644)
             self.host.run(["systemctl", "daemon-reload"])
@@ -137,6 +139,7 @@ class Rollback:
         self.host.remove(ARMED)
         # among what was kept are keys
         self.host.run(["/bin/sh", SCRIPT, "forget"])
+        self.host.remove(f"{DIRECTORY}/token")
         self.host.run(["systemctl", "disable", "--quiet", UNIT], check=False)
 
 

@@ -64,14 +64,17 @@ standing() {
 }
 
 keep() {
+  rm -rf "$place/complete" "$place/kept"
   files >"$place/files"
-  rm -rf "$place/kept"
   mkdir "$place/kept"
   tar --create --file=- --directory=/ --files-from="$place/files" | tar --extract --file=- --directory="$place/kept" --same-permissions
   standing >"$place/units"
   for switch in $switches; do
     [ -e "$switch" ] && echo "$switch $(cat "$switch")"
   done >"$place/switches"
+  # with half of it kept, the way back would take away the other half
+  [ "$(find "$place/kept" ! -type d | wc -l)" -eq "$(wc -l <"$place/files")" ] && [ -s "$place/units" ] || exit 1
+  : >"$place/complete" || exit 1
   # all of it has to be on the disk before anything is changed
   sync
 }
@@ -144,6 +147,7 @@ rules() {
 # what is first in this list lets people in again first
 restore() {
   [ -e "$place/armed" ] || [ "${1:-}" = again ] || exit 0
+  [ -e "$place/complete" ] || { echo "nothing is kept to go back to" >&2; exit 1; }
   take_lock
   tunnel=; web=
   compare
@@ -173,7 +177,7 @@ restore() {
 case ${1:-} in
   keep) keep ;;
   restore) restore "${2:-}" ;;
-  forget) rm -rf "$place/kept" ;;
+  forget) rm -rf "$place/complete" "$place/kept" ;;
   *) echo "usage: rollback keep | restore [again] | forget" >&2; exit 2 ;;
 esac
 """
