@@ -91,7 +91,7 @@ unit: setup ## unit tests
 	@pytest tests/unit
 
 contract: lab ## what is written is read back by the real nft, wg and Traefik
-	$(STEP) 'contract tests, in three parts at the same time'
+	$(STEP) 'contract tests, three at a time'
 	@tests/contract/in-parts
 
 molecule: lab ## all scenarios on real hosts; each makes and removes its own
