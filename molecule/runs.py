@@ -48,11 +48,11 @@ class Run:
         return sum(map(int, found))
 
 
-def run(program: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})) -> Run:
+def run(program: str, *arguments: str, more: Mapping[str, str] = MappingProxyType({})) -> Run:
     """Run a program of the virtual environment."""
     begun = time.monotonic()
     done = subprocess.run(
-        _command(program, arguments), cwd=TOP, env={**_environment(), **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+        _command(program, arguments), cwd=TOP, env={**environment(), **more}, stdin=subprocess.DEVNULL, capture_output=True,
         text=True, timeout=LIMIT_SECONDS, check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
@@ -61,7 +61,7 @@ def run(program: str, *arguments: str, environment: Mapping[str, str] = MappingP
 def run_and_kill(seconds: float, program: str, *arguments: str) -> None:
     """Start a program, and kill it with all that it has started after so many seconds."""
     running = subprocess.Popen(
-        _command(program, arguments), cwd=TOP, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        _command(program, arguments), cwd=TOP, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
     )
     time.sleep(seconds)
@@ -73,7 +73,7 @@ def _command(program: str, arguments: tuple[str, ...]) -> list[str]:
     return [str(Path(sys.executable).parent / program), *arguments]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without Molecule's own settings of Ansible."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     return {**kept, "ANSIBLE_NOCOLOR": "1"}

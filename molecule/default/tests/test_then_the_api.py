@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from runs import TOP, run
+from runs import TOP, environment, run
 from testinfra.host import Host
 
 SCHEMAS = TOP / "collections/ansible_collections/edge/gateway/docs/schemas"
@@ -26,7 +26,7 @@ NOBODY = {"ansible_host": "10.89.50.250", "ansible_ssh_common_args": "-o Connect
 def call(name: str, request: dict[str, Any] | None = None, *options: str) -> dict[str, Any]:
     """One call; exactly one document is printed, it fits its schema, and the exit code says the same."""
     done = run("ansible-playbook", f"edge.gateway.{name}", "-e", json.dumps(request or {}), *options,
-               environment={"ANSIBLE_STDOUT_CALLBACK": "edge.gateway.api"})
+               more={"ANSIBLE_STDOUT_CALLBACK": "edge.gateway.api"})
     answer: dict[str, Any] = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
     jsonschema.validate(answer, json.loads((SCHEMAS / f"{name}.answer.json").read_text()))
@@ -104,7 +104,8 @@ def test_the_documented_example_runs() -> None:
     text = (TOP / "docs/api.md").read_text()
     block, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     program = block + "print(json.dumps([code, answer]))\ncall('edge.gateway.tcp_forward', {'forward_id': 'game', 'state': 'absent'})\n"
-    done = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", program], cwd=TOP, env=environment(), capture_output=True, text=True,
+                          timeout=120, check=True)
     code, answer = json.loads(done.stdout)
     assert code == 0 and answer["hosts"]["edge1"]["results"]["dnat_forward"]["added"] == ["game"]
 
@@ -113,7 +114,7 @@ def test_two_calls_at_once_lose_nothing() -> None:
     """They wait for each other on the host."""
     bodies = [{**FORWARD, "forward_id": f"api-{port}", "public_port": port} for port in (22018, 22019)]
     running = [subprocess.Popen([str(Path(sys.executable).parent / "ansible-playbook"), "edge.gateway.tcp_forward", "-e", json.dumps(body)],
-                                cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for body in bodies]
+                                cwd=TOP, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for body in bodies]
     assert [process.wait(timeout=120) for process in running] == [0, 0], [process.stdout and process.stdout.read() for process in running]
     names = {body["forward_id"] for body in bodies}
     listed = call("tcp_forwards")["hosts"]["edge1"]["results"]["dnat_forward_info"]["forwards"]

@@ -43,7 +43,7 @@ def standing(edge: Host, client: Host) -> Iterator[None]:
 
 def answer(name: str, *arguments: str) -> dict[str, Any]:
     """A run's document."""
-    done = run("ansible-playbook", name, *arguments, environment={"ANSIBLE_STDOUT_CALLBACK": "edge.gateway.api"})
+    done = run("ansible-playbook", name, *arguments, more={"ANSIBLE_STDOUT_CALLBACK": "edge.gateway.api"})
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["ok"], done.output
     return found

@@ -10,8 +10,8 @@ module: gateway_program
 short_description: Install the program that timers of this collection run
 version_added: 0.1.0
 description:
-  - Puts the collection's own code on the host as C(/usr/local/lib/edge-gateway/edge-gateway), for what has to happen between two runs of
-    Ansible. It closes what has expired, and writes metrics. Timers of the role P(edge.gateway.upkeep#role) run it; it is no daemon.
+  - Puts the collection's own code on the host as C(/usr/local/lib/edge-gateway/program/edge-gateway), for what has to happen between two
+    runs of Ansible. It closes what has expired, and writes metrics. Timers of the role P(edge.gateway.upkeep#role) run it; it is no daemon.
   - In a diff its files are shown by their digests.
   - Other files, such as the timers' units, can be put there in the same task.
 author:
@@ -34,12 +34,12 @@ changes:
   type: list
   elements: str
   returned: success
-  sample: [adds /usr/local/lib/edge-gateway/edge-gateway]
+  sample: [adds /usr/local/lib/edge-gateway/program/edge-gateway]
 path:
   description: The program.
   type: str
   returned: success
-  sample: /usr/local/lib/edge-gateway/edge-gateway
+  sample: /usr/local/lib/edge-gateway/program/edge-gateway
 added:
   description: Paths that this run created.
   type: list

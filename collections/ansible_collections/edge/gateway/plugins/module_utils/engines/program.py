@@ -12,7 +12,8 @@ from typing import Dict, List
 from ..models.config_file import ConfigFile, ConfigFiles, Wish
 from .config_files import ConfigFileEngine
 
-ROOT = "/usr/local/lib/edge-gateway"
+# a directory of its own: others put files into the one above, and what check mode foresees of it must not depend on them
+ROOT = "/usr/local/lib/edge-gateway/program"
 PACKAGE = f"{ROOT}/edge_gateway"
 PROGRAM = f"{ROOT}/edge-gateway"
 NOTICE = "# Written by edge.gateway.gateway_program."
