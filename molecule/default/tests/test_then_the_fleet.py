@@ -21,7 +21,7 @@ def test_an_edge_that_cannot_be_reached_stops_the_rest() -> None:
 
 def test_an_edge_that_is_not_healthy_stops_the_rest(edge: Host) -> None:
     """It was converged well, but somebody's firewall drops what it forwards; when that is gone, the next one has its turn."""
-    edge.check_output("nft add table ip lab; nft add chain ip lab drop '{ type filter hook forward priority 0; policy drop; }'")
+    edge.check_output("nft add table ip lab; nft add chain ip lab closed '{ type filter hook forward priority 0; policy drop; }'")
     try:
         stopped = playbook("site.yml", *OTHER, "-e", "edge_gateway_hosts=edge1,edge2")
     finally:
