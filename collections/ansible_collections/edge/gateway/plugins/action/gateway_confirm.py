@@ -45,13 +45,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Try until the host must have returned; what is reached then says what has happened."""
         deadline = time.monotonic() + float(arguments.get("timeout") or 120) + RETURN_SECONDS
         while True:
+            begun = time.monotonic()
             try:
                 # a connection that is open already outlives a rule that lets no new one in
                 with contextlib.suppress(AnsibleError):
                     self._connection.reset()
                 return dict(self._execute_module(module_args=arguments, task_vars=task_vars))
             except AnsibleConnectionFailure as problem:
-                if time.monotonic() > deadline:
+                # a try may take longer than all that is left: the last one begins when the host must have returned
+                if begun > deadline:
                     raise
                 Display().warning(f"no new connection: {str(problem).strip().splitlines()[-1]}; trying again until the host has returned")
                 time.sleep(PAUSE_SECONDS)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Dict
 
 from ..errors import Busy, CommandFailed, GatewayError, MissingTool
@@ -80,7 +81,11 @@ class Rollback:
 
     def _start(self, seconds: int) -> None:
         self._stop()
-        self.host.run(["systemd-run", "--quiet", f"--unit={UNIT}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms"])
+        # not --on-active: systemd begins to count that anew at each daemon-reload, of which a run has several
+        began = self.host.run(["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]).out.strip()
+        since = time.clock_gettime(time.CLOCK_MONOTONIC) - int(began) / 1_000_000
+        self.host.run(["systemd-run", "--quiet", f"--unit={UNIT}", f"--on-startup={since + seconds:.3f}s",
+                       "--timer-property=AccuracySec=100ms"])
 
     def _stop(self) -> None:
         self.host.run(["systemctl", "stop", TIMER], check=False)
