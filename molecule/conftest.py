@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import testinfra
 from testinfra.host import Host
 
-SSH_CONFIG = Path(__file__).resolve().parents[1] / ".lab" / "ssh" / "config"
+from runs import SSH_CONFIG
 
 
 def _host(name: str) -> Host:

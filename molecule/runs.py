@@ -19,6 +19,7 @@ import pytest
 from testinfra.host import Host
 
 TOP = Path(__file__).resolve().parents[1]
+SSH_CONFIG = Path(os.environ.get("EDGE_LAB_DIR") or TOP / ".lab") / "ssh" / "config"
 LIMIT_SECONDS = 180
 
 

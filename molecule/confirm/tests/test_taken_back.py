@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from runs import TOP, Run, attempt, eventually, playbook, run, run_and_kill
+from runs import SSH_CONFIG, TOP, Run, attempt, eventually, playbook, run, run_and_kill
 from testinfra.host import Host
 
 CHANGE = "molecule/confirm/change.yml"
@@ -142,7 +142,7 @@ def from_afar() -> Iterator[dict[str, str]]:
     subprocess.run([lab, "exec", "ip", "address", "add", *place], check=True)
     # with connections of its own: those of the other tests come from another address
     yield {"ansible_control_path_dir": "~/.ansible/cp-afar", "ansible_ssh_common_args": (
-        f'-F {TOP}/.lab/ssh/config -o ProxyCommand="{lab} exec socat - TCP:%h:%p,bind=10.99.0.1"')}
+        f'-F {SSH_CONFIG} -o ProxyCommand="{lab} exec socat - TCP:%h:%p,bind=10.99.0.1"')}
     subprocess.run([lab, "exec", "ip", "address", "delete", *place], check=True)
 
 

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runs import TOP, Run, playbook
+from runs import SSH_CONFIG, TOP, Run, playbook
 from testinfra.host import Host
 
 EDGE = "10.89.50.11"
@@ -73,5 +73,5 @@ def install_fake(edge: Host, folder: Path, fake_version: str, hangs: bool) -> No
     subprocess.run(["gcc", "-static", "-Os", *options, "-o", folder / "fake", FILES / "fake.c"], check=True)
     target = f"/usr/local/lib/traefik/{fake_version}"
     edge.check_output(f"mkdir -p {target}")
-    copy = ["scp", "-q", "-F", TOP / ".lab/ssh/config", folder / "fake", f"edge1:{target}/traefik"]
+    copy = ["scp", "-q", "-F", SSH_CONFIG, folder / "fake", f"edge1:{target}/traefik"]
     subprocess.run(copy, check=True)

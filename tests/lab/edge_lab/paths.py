@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 LAB_DIR = Path(__file__).resolve().parents[1]
@@ -10,12 +11,14 @@ REPO = LAB_DIR.parents[1]
 LAUNCHER = LAB_DIR / "lab"
 INVENTORY = REPO / "inventory" / "lab.yml"
 
-STATE = REPO / ".lab"
+# what was built once serves every lab of this clone; each lab has its state elsewhere
+BUILT = REPO / ".lab"
+STATE = Path(os.environ.get("EDGE_LAB_DIR") or BUILT).resolve()
 PID_FILE = STATE / "lab.pid"
 READY_FILE = STATE / "ready"
 SSH_DIR = STATE / "ssh"
 SSH_CONFIG = SSH_DIR / "config"
-MIRROR_DIR = STATE / "mirror"
+MIRROR_DIR = BUILT / "mirror"
 
 
 class LabError(Exception):
