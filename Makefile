@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -66,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/chaos
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -109,6 +109,13 @@ molecule: setup ## all scenarios on real hosts, two at a time; each makes and re
 eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
+
+guards: lab ## break each guard of the code in a copy; its tests must turn red
+	$(STEP) 'guards'
+	@cd tests && python -m chaos.guards
+
+figures: ## write the last full-size runs of this machine into docs/reliability.md
+	@cd tests && python -m chaos.figures
 
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'
