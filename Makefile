@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -109,6 +109,13 @@ molecule: setup ## all scenarios on real hosts, two at a time; each makes and re
 eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
+
+CHAOS := power calls many
+chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
+
+chaos-%: lab
+	$(STEP) 'chaos: $*'
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
 
 guards: lab ## break each guard of the code in a copy; its tests must turn red
 	$(STEP) 'guards'

@@ -1,0 +1,167 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every system call of a module fails once: what is kept is the old state or the new one, and the next run mends the rest.
+
+    tests/lab/lab isolate .venv/bin/python -m chaos.calls          (in tests; every call at full size)
+
+strace (Debian: strace) makes the N-th call of a kind fail in a module that has loaded its code and is about to begin.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+from contract import world
+from contract.forwarding import IPV6_FORWARDING
+
+from .figures import PERCENT, note
+
+# how a call fails where EIO would be odd
+ERRORS = {"openat": "EMFILE", "write": "ENOSPC", "flock": "EINTR", "mkdir": "ENOSPC", "vfork": "EAGAIN", "clone": "EAGAIN",
+          "clone3": "EAGAIN", "pipe2": "EMFILE", "socket": "EMFILE", "memfd_create": "EMFILE", "mmap": "ENOMEM", "fsync": "ENOSPC", "rename": "ENOSPC",
+          "renameat": "ENOSPC", "poll": "EINTR", "wait4": "EINTR"}
+# of the interpreter alone: without memory and signals it ends, and with it nothing of ours
+LEFT_OUT = {"exit_group", "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "rt_sigaction", "rt_sigprocmask", "exit",
+            "rt_sigreturn", "getpid", "gettid", "restart_syscall", "sigaltstack"}
+DYNAMIC = Path("/etc/traefik/dynamic")
+SUBJECT = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from importlib import import_module
+from ansible.module_utils.testing import patch_module_args
+module = import_module("ansible_collections.edge.gateway.plugins.modules." + sys.argv[2])
+with patch_module_args(json.loads(sys.argv[3])):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    module.main()
+"""
+FORWARD = {"forward_id": "one", "public_port": "22015", "target_ip": "10.50.0.12", "target_port": 80}
+ROUTE = {"route_id": "one", "hostname": "one.test", "target_url": "http://10.50.0.12:8080", "wait": False}
+
+
+class Case(NamedTuple):
+    """A change: the module, what stands before, and what is asked for."""
+
+    module: str
+    before: Dict[str, Any]
+    after: Dict[str, Any]
+
+
+CASES = [
+    Case("dnat_forward", FORWARD, {**FORWARD, "target_port": 81}),
+    Case("dnat_forward", FORWARD, {"forward_id": "one", "state": "absent"}),
+    Case("traefik_route", ROUTE, {**ROUTE, "target_url": "http://10.50.0.13:8080"}),
+    Case("traefik_route", ROUTE, {"route_id": "one", "state": "absent", "wait": False}),
+]
+
+
+def prepare(case: Case) -> None:
+    """The host as the change finds it."""
+    world.reset()
+    IPV6_FORWARDING.write_text("0")
+    shutil.rmtree(DYNAMIC, ignore_errors=True)
+    DYNAMIC.mkdir()
+    result = world.module(case.module, **case.before)
+    assert result.get("changed"), result
+
+
+def standing() -> Tuple[object, ...]:
+    """All that a change is about: state, boot file, route files, and the kernel's table without its counters."""
+    kept = [(path.name, path.read_bytes()) for folder in (world.STATE_DIR, world.CONFIG_DIR, DYNAMIC) for path in sorted(folder.iterdir())
+            if path.is_file() and path.name not in ("history.json", "forwards.json.prev")]
+    table = re.sub(r"counter packets \d+ bytes \d+ ?|# handle \d+", "", world.ruleset())
+    return tuple(kept), table
+
+
+def run(case: Case, *options: str) -> Tuple[str, str]:
+    """The change under strace, with options of it; what the module said and what it complained of."""
+    paths = json.dumps([path for path in sys.path if path])
+    module = subprocess.Popen([sys.executable, "-c", SUBJECT, paths, case.module, json.dumps(case.after)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert module.stdout and module.stdin and module.stdout.readline() == "ready\n"
+    tracer = subprocess.Popen(["strace", "-p", str(module.pid), *options], stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr and "attached" in tracer.stderr.readline()
+    out, err = module.communicate("\n", timeout=120)
+    tracer.communicate(timeout=60)
+    return out, err
+
+
+def calls(case: Case) -> List[Tuple[str, int]]:
+    """Each call of an undisturbed change: its kind, and which one of that kind it is."""
+    prepare(case)
+    with tempfile.NamedTemporaryFile("r") as log:
+        out, err = run(case, "-o", log.name)
+        assert json.loads(out)["changed"], out + err
+        made = re.findall(r"^([a-z_0-9]+)\(([12],)?", log.read(), re.MULTILINE)
+    found, count = [], collections.Counter[str]()
+    for call, answer in made:
+        count[call] += 1
+        # an answer that cannot be written reaches nobody
+        if call not in LEFT_OUT and not (call == "write" and answer):
+            found.append((call, count[call]))
+    return found
+
+
+def broken(case: Case, call: str, number: int, sides: Tuple[object, object]) -> List[str]:
+    """What is wrong after one failing call."""
+    prepare(case)
+    error = ERRORS.get(call, "EIO")
+    out, err = run(case, "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={number}")
+    after = standing()
+    found = []
+    try:
+        result = json.loads(out.strip().splitlines()[-1])
+        if result.get("failed") and result.get("code") in (None, "internal"):
+            found.append(f"not told in a sentence: {result.get('msg')}")
+        if not result.get("failed") and after != sides[1]:
+            found.append("says that all is well, and it is not")
+    except (IndexError, ValueError):
+        found.append(f"no answer: {(err or out).strip().splitlines()[-1:]}")
+    if after[0] not in (sides[0][0], sides[1][0]) and after not in sides:  # type: ignore[index]
+        found.append("a third state is kept")
+    next_run = world.module(case.module, **case.after)
+    if next_run.get("failed") or standing() != sides[1]:
+        found.append(f"the next run does not mend it: {next_run.get('msg')}")
+    return [f"{case.module} {case.after.get('state', 'present')}: {call} {number} {error}: {words}" for words in found]
+
+
+def points(case: Case) -> List[Tuple[str, int]]:
+    """The calls that are made to fail: all of them, or one of each kind."""
+    found = calls(case)
+    if PERCENT >= 100:
+        return found
+    dice = random.Random(os.environ.get("EDGE_SEED", "1"))
+    return [(call, dice.choice([number for name, number in found if name == call])) for call in sorted({call for call, _number in found})]
+
+
+def main() -> int:
+    """Let them fail, and tell."""
+    begun, count = time.monotonic(), 0
+    wrong: List[str] = []
+    for case in CASES[::1 if PERCENT >= 100 else 2]:
+        prepare(case)
+        old = standing()
+        assert world.module(case.module, **case.after).get("changed")
+        new = standing()
+        for call, number in points(case):
+            count += 1
+            wrong += broken(case, call, number, (old, new))
+    print(*wrong, sep="\n")
+    note("calls", "make chaos-calls", count, f"{len(wrong)} troubles", time.monotonic() - begun)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
