@@ -30,7 +30,8 @@ from .figures import PERCENT, note
 
 # how a call fails where EIO would be odd
 ERRORS = {"openat": "EMFILE", "write": "ENOSPC", "flock": "EINTR", "mkdir": "ENOSPC", "vfork": "EAGAIN", "clone": "EAGAIN",
-          "clone3": "EAGAIN", "pipe2": "EMFILE", "socket": "EMFILE", "memfd_create": "EMFILE", "mmap": "ENOMEM", "fsync": "ENOSPC", "rename": "ENOSPC",
+          "clone3": "EAGAIN", "pipe2": "EMFILE", "socket": "EMFILE", "memfd_create": "EMFILE",
+          "fsync": "ENOSPC", "rename": "ENOSPC",
           "renameat": "ENOSPC", "poll": "EINTR", "wait4": "EINTR"}
 # of the interpreter alone: without memory and signals it ends, and with it nothing of ours
 LEFT_OUT = {"exit_group", "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "rt_sigaction", "rt_sigprocmask", "exit",

@@ -100,7 +100,8 @@ def main() -> int:
         gone += lost(wishes)
     print(*failed, *gone, sep="\n")
     note("many", "make chaos-many", rounds * WRITERS,
-         f"{len(gone)} lost or doubled, {len(failed)} failed; the last of fifty had its answer after {longest:.0f} s", time.monotonic() - begun)
+         f"{len(gone)} lost or doubled, {len(failed)} failed; the last of fifty had its answer after {longest:.0f} s",
+         time.monotonic() - begun)
     return 1 if failed or gone else 0
 
 
