@@ -78,20 +78,25 @@ def prepare(case: Case) -> None:
     assert result.get("changed"), result
 
 
-def standing() -> Tuple[object, ...]:
-    """All that a change is about: state, boot file, route files, and the kernel's table without its counters."""
-    kept = [(path.name, path.read_bytes()) for folder in (world.STATE_DIR, world.CONFIG_DIR, DYNAMIC) for path in sorted(folder.iterdir())
-            if path.is_file() and path.name not in ("history.json", "forwards.json.prev")]
-    table = re.sub(r"counter packets \d+ bytes \d+ ?|# handle \d+", "", world.ruleset())
-    return tuple(kept), table
+def standing() -> Tuple[Dict[str, bytes], str]:
+    """All that a change is about: state, boot file and route files by name, and the kernel's table without its counters."""
+    kept = {path.name: path.read_bytes() for folder in (world.STATE_DIR, world.CONFIG_DIR, DYNAMIC) for path in sorted(folder.iterdir())
+            if path.is_file() and path.name not in ("history.json", "forwards.json.prev")}
+    return kept, re.sub(r"counter packets \d+ bytes \d+ ?|# handle \d+", "", world.ruleset())
+
+
+def start(case: Case) -> subprocess.Popen[str]:
+    """The module, with its code loaded; it begins when it is sent a line."""
+    paths = json.dumps([path for path in sys.path if path])
+    module = subprocess.Popen([sys.executable, "-c", SUBJECT, paths, case.module, json.dumps(case.after)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert module.stdout and module.stdout.readline() == "ready\n"
+    return module
 
 
 def run(case: Case, *options: str) -> Tuple[str, str]:
     """The change under strace, with options of it; what the module said and what it complained of."""
-    paths = json.dumps([path for path in sys.path if path])
-    module = subprocess.Popen([sys.executable, "-c", SUBJECT, paths, case.module, json.dumps(case.after)], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert module.stdout and module.stdin and module.stdout.readline() == "ready\n"
+    module = start(case)
     tracer = subprocess.Popen(["strace", "-p", str(module.pid), *options], stderr=subprocess.PIPE, text=True)
     assert tracer.stderr and "attached" in tracer.stderr.readline()
     out, err = module.communicate("\n", timeout=120)
@@ -115,7 +120,7 @@ def calls(case: Case) -> List[Tuple[str, int]]:
     return found
 
 
-def broken(case: Case, call: str, number: int, sides: Tuple[object, object]) -> List[str]:
+def broken(case: Case, call: str, number: int, sides: Tuple[Tuple[Dict[str, bytes], str], ...]) -> List[str]:
     """What is wrong after one failing call."""
     prepare(case)
     error = ERRORS.get(call, "EIO")
@@ -130,7 +135,8 @@ def broken(case: Case, call: str, number: int, sides: Tuple[object, object]) -> 
             found.append("says that all is well, and it is not")
     except (IndexError, ValueError):
         found.append(f"no answer: {(err or out).strip().splitlines()[-1:]}")
-    if after[0] not in (sides[0][0], sides[1][0]) and after not in sides:  # type: ignore[index]
+    if any(data not in (sides[0][0].get(name), sides[1][0].get(name)) for name, data in after[0].items()) or after[1] not in (
+            sides[0][1], sides[1][1]):
         found.append("a third state is kept")
     next_run = world.module(case.module, **case.after)
     if next_run.get("failed") or standing() != sides[1]:

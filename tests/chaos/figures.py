@@ -19,6 +19,7 @@ LAST = TOP / ".cache/reliability.json"
 PAGE = TOP / "docs/reliability.md"
 # the table's rows by what was done; each name stands in its row's first column
 NAMES = {
+    "kills": "A module is killed at a random moment; inconsistent after the next run",
     "power": "The power is cut while state, boot file and route files are written (ext4, and noauto_da_alloc); corrupt or lost",
     "calls": "A system call of a module fails, each one once; the state is the old one or the new one, and the next run mends the rest",
     "many": "Fifty calls at the same time add, change and delete forwards and routes, while ten more look",
