@@ -110,7 +110,7 @@ eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
 
-CHAOS := kills power calls many
+CHAOS := kills power calls many traffic long
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
 chaos-%: lab
