@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test docsite gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -57,7 +57,7 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache dist $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-gates: ruff mypy lint docs sanity ## all static checks
+gates: ruff mypy lint docs docsite sanity ## all static checks
 
 ruff: setup ## Python style
 	$(STEP) 'ruff'
@@ -78,6 +78,10 @@ docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
 	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
 	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+
+docsite: setup ## the documentation site, .cache/site/build/html; a warning is an error
+	$(STEP) 'documentation site'
+	@tests/gates/docsite
 
 schemas: setup ## write the JSON Schemas of the API anew
 	@python tests/gates/schemas.py
