@@ -46,7 +46,7 @@ health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
 .PHONY: report-demo
-report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in docs/images
+report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in the documentation
 	@PYTHONPATH=collections:tests python -m report.demo
 
 down: ## stop the lab, keep what was built for it

@@ -15,9 +15,10 @@ QUICK_START = PAGES / "quick_start.rst"
 
 
 def pages() -> list[Path]:
-    """The pages of the site that are written by hand or from the README, in the order of its table of contents."""
+    """The pages of the site that are not generated: in the order of its table of contents, then those that only other pages name."""
     sections = yaml.safe_load((PAGES.parent / "extra-docs.yml").read_text())["sections"]
-    return [PAGES / f"{name}.rst" for section in sections for name in section["toctree"]]
+    listed = [PAGES / f"{name}.rst" for section in sections for name in section["toctree"]]
+    return [*listed, *sorted(set(PAGES.glob("*.rst")) - set(listed))]
 
 
 def documents() -> list[Path]:

@@ -24,6 +24,7 @@ LIMIT_SECONDS = 120
 PATIENCE_SECONDS = 20
 NAMES = {"hub.example.com": "10.89.50.2", "edge1.example.com": "10.89.50.11", "edge2.example.com": "10.89.50.21",
          "node1.example.com": "10.89.61.12"}
+EDGES = ("edge1.example.com", "edge2.example.com")
 # what the lab needs and no reader does: it cannot download
 LAB_VARIABLES = "edge_gateway_traefik_mirror: http://10.89.50.2:9001/traefik\n"
 
@@ -42,7 +43,8 @@ class Reader:
         (self.home / "edge.gateway").symlink_to(TOP)
         aliases = "".join(f"Host {name}\n  HostName {address}\n" for name, address in NAMES.items())
         (self.home / "ssh_config").write_text(f"{aliases}Host *\nInclude {TOP}/.lab/ssh/config\n")
-        self.write_file("group_vars/all/lab.yml", LAB_VARIABLES)
+        for edge in EDGES:
+            self.write_file(f"host_vars/{edge}.yml", LAB_VARIABLES)
 
     @property
     def folder(self) -> Path:
@@ -52,6 +54,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Do what the block says; fail with the place, the command and its output."""
         if block.name:
+            assert not block.name.startswith("host_vars/"), "these variables are the lab's: keep the documentation's in group_vars"
             self.write_file(block.name, block.text)
         for command in block.commands:
             self._type(block, command)
@@ -60,8 +63,6 @@ class Reader:
         """Write a file of the documentation."""
         path = (self.folder / name).resolve()
         assert path.is_relative_to(self.folder), name
-        # Ansible would read only one of them, and this is the lab's
-        assert name != "group_vars/all.yml", "the documentation keeps everybody's variables in the inventory"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
