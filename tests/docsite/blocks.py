@@ -23,7 +23,7 @@ FILES = ("yaml", "json", "ini", "python")
 SHOWN = ("text",)
 OWN = "$"
 
-_PROMPT = re.compile(r"(?:(?P<host>[a-z][a-z0-9]*):~)?[$#] (?P<command>.+)")
+_PROMPT = re.compile(r"(?:(?P<host>[a-z][a-z0-9]*):~[$#]|\$) (?P<command>.+)")
 _RST = re.compile(r"( *)\.\. (?P<directive>code-block|code|sourcecode|parsed-literal|literalinclude|include)::[ ]*(?P<language>\S*).*")
 _RST_REASON = re.compile(r" *\.\. not-run: (?P<reason>.+)")
 _RST_OPTION = re.compile(r" +:(?P<name>[a-z-]+):[ ]*(?P<value>.*)")

@@ -91,9 +91,9 @@ def test_blocks_of_markdown(tmp_path: Path) -> None:
 
 
 def test_commands_and_what_they_print() -> None:
-    text = "$ one \\\n    --more\nok=...\n\nclient:~$ two\nedge1:~# three\nlast\n"
+    text = "$ one \\\n    --more\nok=...\n\nclient:~$ two\nedge1:~# three\n# last\n"
     assert Block(README, 1, "console", "", text, "").commands == (
-        Command("", "one \\\n    --more", ("ok=...",)), Command("client", "two", ()), Command("edge1", "three", ("last",)))
+        Command("", "one \\\n    --more", ("ok=...",)), Command("client", "two", ()), Command("edge1", "three", ("# last",)))
 
 
 @pytest.mark.parametrize(("language", "name", "text", "reason", "said"), [

@@ -19,7 +19,7 @@ from docsite.blocks import OWN, Block, Command, missing
 from runs import TOP, environment
 from testinfra.host import Host
 
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 300
 # what has just been changed may take a moment until it is seen from outside
 PATIENCE_SECONDS = 20
 NAMES = {"hub.example.com": "10.89.50.2", "edge1.example.com": "10.89.50.11", "edge2.example.com": "10.89.50.21",
