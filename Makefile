@@ -66,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -76,7 +76,7 @@ lint: setup ## Ansible style, production profile
 
 docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
-	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
+	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs \
 	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
 
 docsite: setup ## the documentation site, .cache/site/build/html; a warning is an error

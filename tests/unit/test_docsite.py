@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from docsite import quick_start
-from docsite.blocks import Block, Command, blocks, missing
+from docsite.blocks import TOP, Block, Command, blocks, missing
 from docsite.pages import QUICK_START, README, documents
 
 # why a block is not run; a new reason is a decision, so it is written here
@@ -55,7 +55,7 @@ a: 1
 """
 
 
-@pytest.mark.parametrize("page", [*documents(), QUICK_START], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*documents(), QUICK_START, TOP / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     for block in blocks(page):
         assert not block.problem(), f"{block.place}: {block.problem()}"
