@@ -36,6 +36,8 @@ class Reader:
     home: Path
     hosts: dict[str, Host]
     exports: list[str] = field(default_factory=list)
+    # the page that he could not follow to its end
+    stuck: str = ""
 
     def __post_init__(self) -> None:
         """Furnish the place."""

@@ -34,12 +34,12 @@ def reader(hub: Host, edge: Host, node: Host, client: Host) -> Iterator[Reader]:
 @pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
 def test_page(page: Path, reader: Reader) -> None:
     """What the page says is done, and what it shows is seen."""
+    assert not reader.stuck, f"{reader.stuck} has failed, and this page begins where it should have ended"
     reader.exports.clear()
     hosts = reader.hosts
     reader.hosts = {**hosts, **{name: hosts[other] for name, other in OTHER_HOSTS.get(page.name, {}).items()}}
-    try:
-        for block in blocks(page):
-            if not block.reason:
-                reader.follow(block)
-    finally:
-        reader.hosts = hosts
+    reader.stuck = page.name
+    for block in blocks(page):
+        if not block.reason:
+            reader.follow(block)
+    reader.hosts, reader.stuck = hosts, ""
