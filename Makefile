@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%)
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%) docsite
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
 .PHONY: report-demo
-report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in docs/images
+report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in the documentation
 	@PYTHONPATH=collections:tests python -m report.demo
 
 down: ## stop the lab, keep what was built for it
@@ -57,7 +57,7 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache dist $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-gates: ruff mypy lint docs sanity ## all static checks
+gates: ruff mypy lint docs docsite sanity ## all static checks
 
 ruff: setup ## Python style
 	$(STEP) 'ruff'
@@ -66,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/chaos
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/chaos
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -76,8 +76,12 @@ lint: setup ## Ansible style, production profile
 
 docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
-	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
+	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs \
 	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+
+docsite: setup ## the documentation site, .cache/site/build/html; a warning is an error
+	$(STEP) 'documentation site'
+	@tests/gates/docsite
 
 schemas: setup ## write the JSON Schemas of the API anew
 	@python tests/gates/schemas.py

@@ -83,7 +83,7 @@ def table() -> str:
 
 @pytest.fixture(name="gateway", scope="session")
 def running_rulebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """As docs/events.md tells how to run it."""
+    """As the page events.rst tells how to run it."""
     folder = tmp_path_factory.mktemp("eda")
     inventory = folder / "inventory"
     inventory.mkdir()

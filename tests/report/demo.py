@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the page of the sample fleet and, where Chromium is installed, the pictures of it in docs/images."""
+"""Makes the page of the sample fleet and, where Chromium is installed, the pictures of it in docs/docsite/rst/images of the collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from report.browser import PROGRAM, Browser
 from report.sample import GENERATED, fleet
 
 TOP = Path(__file__).resolve().parents[2]
-PAGE, IMAGES = TOP / ".cache/report.html", TOP / "docs/images"
+PAGE, IMAGES = TOP / ".cache/report.html", TOP / "collections/ansible_collections/edge/gateway/docs/docsite/rst/images"
 # name, width, colour scheme, height of the picture, its pixels to one of the page
 PICTURES = [("light", 1100, "light", 1450, 1.0), ("dark", 1100, "dark", 1450, 1.0), ("phone", 390, "light", 1560, 1.5)]
 

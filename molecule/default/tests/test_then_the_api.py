@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,17 +96,6 @@ def test_health_as_a_document() -> None:
     parts = {"mesh", "forwarding", "forwards", "traefik", "routes", "certificates", "expiry", "disk", "converge"}
     assert result["status"] == "ok" and set(result["parts"]) == parts
     assert result["history"][0]["module"] in ("dnat_forward", "traefik_route")
-
-
-def test_the_documented_example_runs() -> None:
-    """The ten lines of docs/api.md, from the top of the repository."""
-    text = (TOP / "docs/api.md").read_text()
-    block, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    program = block + "print(json.dumps([code, answer]))\ncall('edge.gateway.tcp_forward', {'forward_id': 'game', 'state': 'absent'})\n"
-    done = subprocess.run([sys.executable, "-c", program], cwd=TOP, env=environment(), capture_output=True, text=True,
-                          timeout=120, check=True)
-    code, answer = json.loads(done.stdout)
-    assert code == 0 and answer["hosts"]["edge1"]["results"]["dnat_forward"]["added"] == ["game"]
 
 
 def test_two_calls_at_once_lose_nothing() -> None:
