@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the reference of messages: what stands below the marker in docs/docsite/rst/errors.rst, and the options that it has sections about.
+"""Writes the reference of messages: what stands below the marker in docs/docsite/rst/errors.rst, and the options that have sections.
 
     python tests/gates/errors.py            (make errors)
 
@@ -252,7 +252,8 @@ def generated() -> str:
     told, anchors = messages(), set[str]()
     page = "\n" + heading("All messages", "=") + textwrap.fill(
         "Read from the source. What differs from case to case is in angle brackets; other messages end where these have ``<problem>``, "
-        "``<detail>`` or ``<reason>``, with one of the `parts of messages`_. Every message has an anchor made of its words.", WIDTH) + "\n\n"
+        "``<detail>`` or ``<reason>``, with one of the `parts of messages`_. Every message has an anchor made of "
+        "its words.", WIDTH) + "\n\n"
     page += heading("``invalid_input`` about any option", "-") + bullets(
         [one for one in told if one.code == "invalid_input" and not one.option], anchors)
     for option in options():

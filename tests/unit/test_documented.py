@@ -11,12 +11,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.edge.gateway.plugins.module_utils import documented
 from ansible_collections.edge.gateway.plugins.module_utils.engines import health as engine
 from ansible_collections.edge.gateway.plugins.module_utils.errors import DOCUMENTATION, help_for, help_for_part
 from ansible_collections.edge.gateway.plugins.module_utils.models import health
 from ansible_collections.edge.gateway.plugins.module_utils.models.health import DEGRADED, FAILED, OK, Part
-from docutils.core import publish_doctree
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
 from gates import errors
 
 PAGES = errors.PAGE.parent
@@ -38,7 +39,7 @@ def anchors(page: str) -> frozenset[str]:
 def leads_somewhere(address: str) -> bool:
     """Whether an address is that of a section."""
     found = re.fullmatch(re.escape(DOCUMENTATION) + r"/(\w+)\.html#([a-z0-9-]+)", address)
-    return bool(found) and found[2] in anchors(found[1])
+    return found is not None and found[2] in anchors(found[1])
 
 
 def states(part: str) -> set[str]:
@@ -109,3 +110,8 @@ def test_a_part_that_could_not_be_looked_at_leads_to_the_reason() -> None:
 def test_the_check_of_addresses_notices() -> None:
     """A section that is not there, and a page that is another."""
     assert not leads_somewhere(help_for("no_such_code")) and not leads_somewhere("https://example.com/errors.html#code-busy")
+
+
+def test_the_addresses_are_those_of_the_collection() -> None:
+    """The place that galaxy.yml names."""
+    assert DOCUMENTATION.startswith(yaml.safe_load((errors.COLLECTION / "galaxy.yml").read_text())["documentation"])
