@@ -11,6 +11,7 @@ what is put into it stand in angle brackets. An error whose words cannot be foun
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import textwrap
 from dataclasses import dataclass
@@ -176,6 +177,7 @@ def sources() -> list[Path]:
     return [path for folder in ("plugins", "extensions") for path in sorted((COLLECTION / folder).rglob("*.py"))]
 
 
+@functools.cache
 def messages() -> list[Message]:
     """All messages of the collection, each once."""
     codes = error_codes(sources())
