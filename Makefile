@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%) docsite
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%) docsite errors
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ docsite: setup ## the documentation site, .cache/site/build/html; a warning is a
 
 schemas: setup ## write the JSON Schemas of the API anew
 	@python tests/gates/schemas.py
+
+errors: setup ## write the reference of messages anew, for the documentation
+	@python tests/gates/errors.py
 
 sanity: setup ## ansible-test sanity
 	$(STEP) 'ansible-test sanity'

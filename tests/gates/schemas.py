@@ -114,8 +114,9 @@ def answer(call: str) -> dict[str, Any]:
     result = {"type": "object", "required": ["changed", *(name for name in values if returned[name]["returned"] == "success")],
               "properties": {"changed": {"type": "boolean"}, **values}}
     text = {"type": "string"}
-    error = {"type": "object", "required": ["code", "option", "message", "remedy"],
-             "properties": {"code": text, "option": text, "message": text, "remedy": text, "retryable": {"type": "boolean"}, "task": text}}
+    error = {"type": "object", "required": ["code", "option", "message", "remedy", "help"],
+             "properties": {"code": text, "option": text, "message": text, "remedy": text, "help": {**text, "format": "uri"},
+                            "retryable": {"type": "boolean"}, "task": text}}
     errors = {"type": "array", "items": error}
     host = {"type": "object", "required": ["ok", "changed", "results", "errors", "warnings"],
             "properties": {"ok": {"type": "boolean"}, "changed": {"type": "boolean"}, "errors": errors,

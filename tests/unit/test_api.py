@@ -14,7 +14,14 @@ import yaml
 from ansible import context
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.edge.gateway.plugins.callback.api import CallbackModule
-from ansible_collections.edge.gateway.plugins.module_utils.errors import Busy, CommandFailed, GatewayError, InvalidInput, failure
+from ansible_collections.edge.gateway.plugins.module_utils.errors import (
+    Busy,
+    CommandFailed,
+    GatewayError,
+    InvalidInput,
+    failure,
+    help_for,
+)
 from ansible_collections.edge.gateway.plugins.modules import dnat_forward, traefik_route
 from ansible_collections.edge.gateway.plugins.plugin_utils.request import CheckedRequest, check_names
 from gates import schemas
@@ -145,13 +152,15 @@ def test_rescued_failures_are_no_errors(monkeypatch: pytest.MonkeyPatch, capsys:
     told = Told(monkeypatch)
     told.callback.v2_runner_on_failed(told.result({"msg": "no; do this", "failed": True}))
     told.callback.v2_runner_on_failed(told.result({"msg": "no", "failed": True}, host="edge2"), ignore_errors=True)
-    told.callback.v2_runner_on_failed(told.result({"msg": "bad; mend it", "code": "busy", "option": "x", "retryable": True}, host="edge3"))
+    told.callback.v2_runner_on_failed(told.result({"msg": "bad; mend it", "code": "busy", "option": "x", "retryable": True,
+                                                  "help": help_for("busy")}, host="edge3"))
     told.callback.v2_runner_on_unreachable(told.result({"msg": "no route"}, host="edge4"))
     told.callback.v2_playbook_on_stats(told.stats(edge1={}, edge2={}, edge3={"failures": 1}, edge4={"unreachable": 1}))
     document = json.loads(capsys.readouterr().out)
     errors = {name: host["errors"] for name, host in document["hosts"].items()}
     assert not document["ok"] and errors["edge1"] == errors["edge2"] == []
-    told_all = {"code": "busy", "option": "x", "message": "bad; mend it", "remedy": "mend it", "retryable": True, "task": "a task"}
+    told_all = {"code": "busy", "option": "x", "message": "bad; mend it", "remedy": "mend it", "help": help_for("busy"),
+                "retryable": True, "task": "a task"}
     assert errors["edge3"] == [told_all]
     assert errors["edge4"][0]["code"] == "host_unreachable"
 

@@ -15,7 +15,8 @@ author:
 description:
   - Prints exactly one JSON document when the run ends, and nothing else, for programs that call playbooks of this collection.
   - C(ok) is true when the exit code is 0. C(hosts) has the return values of this collection's modules for each host, by the module's name
-    (the last call of each), and its errors as C(code), C(option), C(message) and C(remedy). A run that reached no host at all is not ok.
+    (the last call of each), and its errors as C(code), C(option), C(message), C(remedy) and C(help)
+    (an address). A run that reached no host at all is not ok.
   - JSON Schemas of the requests and answers are in C(docs/schemas) of the collection.
   - Warnings of Ansible itself go to stderr. Do not use C(-v), by which Ansible prints to stdout too, unless C(ANSIBLE_VERBOSE_TO_STDERR)
     is set. When Ansible cannot even begin (no such playbook, an inventory that cannot be read), stdout is empty and the exit code is not 0.
@@ -42,11 +43,14 @@ from typing import Any, Dict, List, Sequence
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.edge.gateway.plugins.module_utils.errors import help_for
 from ansible_collections.edge.gateway.plugins.plugin_utils.answer import SCHEMA, error_of, values_of
 
 NO_HOSTS = {"code": "no_hosts", "option": "edge_gateway_hosts", "message": "no host of the inventory is meant",
-            "remedy": "name hosts or a group of the inventory with edge_gateway_hosts, and see ansible-inventory --graph"}
-ABORTED = {"code": "aborted", "option": "", "message": "the run ended before it was complete", "remedy": "see stderr for the reason"}
+            "remedy": "name hosts or a group of the inventory with edge_gateway_hosts, and see ansible-inventory --graph",
+            "help": help_for("no_hosts")}
+ABORTED = {"code": "aborted", "option": "", "message": "the run ended before it was complete", "remedy": "see stderr for the reason",
+           "help": help_for("aborted")}
 NO_HOSTS_EXIT = 4
 OURS = "edge.gateway."
 
@@ -85,6 +89,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """A host could not be reached."""
         host = self._host(result)
         host["errors"].append({**error_of(result._result, result._task.get_name()), "code": "host_unreachable", "option": "",
+                               "help": help_for("host_unreachable"),
                                "remedy": f"see that this works: ansible {result._host.get_name()} -m ansible.builtin.ping"})
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

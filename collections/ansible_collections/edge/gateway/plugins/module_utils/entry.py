@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import REMEDIES, GatewayError, failure
+from .errors import REMEDIES, GatewayError, failure, help_for
 
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
@@ -45,7 +45,7 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
         module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
                              "please report it with the task's options", code="internal", option="", remedy=REMEDIES["internal"],
-                         retryable=False)
+                         help=help_for("internal"), retryable=False)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

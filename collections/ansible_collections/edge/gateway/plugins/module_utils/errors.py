@@ -9,7 +9,10 @@ names of options and files, never from the text of another exception.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict
+
+from .documented import OPTIONS
 
 SHOWN_VALUE_LIMIT = 120
 # for the few messages that are one thought, with nothing to do behind a semicolon
@@ -20,6 +23,8 @@ REMEDIES = {
     "unreachable": "see the service's journal, and run again",
     "internal": "report it with the task's options",
 }
+# the address that the documentation is meant to be published at, see galaxy.yml
+DOCUMENTATION = "https://edge-gateway.github.io/edge.gateway/docsite"
 # in place of a value, where an option was not given at all
 MISSING = object()
 
@@ -125,7 +130,29 @@ def remedy_in(message: str) -> str:
 def failure(problem: GatewayError) -> Dict[str, Any]:
     """How a failed task reports it."""
     return {"msg": problem.message, "code": problem.code, "option": problem.option, "remedy": problem.remedy,
-            "retryable": problem.retryable}
+            "help": help_for(problem.code, problem.option), "retryable": problem.retryable}
+
+
+def help_for(code: str, option: str = "") -> str:
+    """Where the documentation tells about a kind of failure: at its option, where the reference of messages has a section about that.
+
+    Args:
+        option: as errors name it, such as ``forwards[3].public_port``.
+    """
+    name = re.sub(r"^(.*\[\d+\]\.|.*: )", "", option)
+    if code != InvalidInput.code or name not in OPTIONS:
+        return _section("errors", f"code-{code}")
+    return _section("errors", f"option-{name}")
+
+
+def help_for_part(part: str, status: str) -> str:
+    """Where the documentation tells what to do about a part of the health that is not ok."""
+    return _section("troubleshooting", f"health-{part}-{status}")
+
+
+def _section(page: str, title: str) -> str:
+    """The address of a section; docutils makes its id of its title so."""
+    return f"{DOCUMENTATION}/{page}.html#{re.sub('[^a-z0-9]+', '-', title)}"
 
 
 def shown(value: object) -> str:

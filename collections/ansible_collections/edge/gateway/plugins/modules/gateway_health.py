@@ -52,11 +52,12 @@ status:
   returned: success
   sample: ok
 parts:
-  description: Status, message and remedy of each part.
+  description:
+    - Status, message and remedy of each part. C(help) is the address of what the documentation tells about a part that is not C(ok).
   type: dict
   returned: success
   sample:
-    mesh: {status: ok, message: last handshake on wg0 12 s ago, remedy: '', figures: {handshake_age_seconds: 12}}
+    mesh: {status: ok, message: last handshake on wg0 12 s ago, remedy: '', help: '', figures: {handshake_age_seconds: 12}}
 history:
   description: The last hundred runs that changed something, newest first; of each kind of change the number, and the first twenty ids.
   type: list
@@ -89,7 +90,7 @@ def look(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     hours = fields.integer("max_age", params["max_age"], 0, 100_000)
     parts = examine(host, Places(mesh_interface(host, params["interface"]), params["config_dir"], params["state_dir"],
                                  params["dynamic_dir"], api, hours * 3600))
-    return {"changed": False, "status": overall(parts), "parts": {name: part.as_dict() for name, part in parts.items()},
+    return {"changed": False, "status": overall(parts), "parts": {name: part.as_dict(name) for name, part in parts.items()},
             "history": [change.as_dict() for change in Chronicle(host, params["state_dir"]).load().changes]}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.edge.gateway.plugins.module_utils.errors import remedy_in
+from ansible_collections.edge.gateway.plugins.module_utils.errors import help_for, remedy_in
 
 SCHEMA = 1
 # what Ansible adds to the return values of a module
@@ -30,4 +30,4 @@ def error_of(result: Mapping[str, Any], task: str) -> Dict[str, Any]:
     message = str(result.get("msg") or "the task failed")
     return {"code": str(result.get("code") or "task_failed"), "option": str(result.get("option") or ""), "message": message,
             "remedy": str(result.get("remedy") or remedy_in(message) or UNKNOWN_REMEDY),
-            "retryable": bool(result.get("retryable", False)), "task": task}
+            "help": str(result.get("help") or help_for("task_failed")), "retryable": bool(result.get("retryable", False)), "task": task}

@@ -15,7 +15,7 @@ from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret
 from ansible.plugins.action import ActionBase
 from ansible_collections.edge.gateway.plugins.module_utils import spec
 from ansible_collections.edge.gateway.plugins.module_utils.engines.backup_file import BackupFile, Cipher
-from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput
+from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, failure
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Places
 
@@ -39,7 +39,7 @@ class BackupAction(ActionBase):  # type: ignore[misc]
         try:
             result.update(self.act(given, str(given["node"] or variables.get("inventory_hostname", "")), variables))
         except GatewayError as problem:
-            result.update(failed=True, msg=problem.message, code=problem.code, option=problem.option, retryable=problem.retryable)
+            result.update(failed=True, **failure(problem))
         return result
 
     def act(self, given: Dict[str, Any], node: str, task_vars: Dict[str, Any]) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping
 
-from ..errors import GatewayError, Unreachable
+from ..errors import GatewayError, Unreachable, help_for
 from ..host import Host
 from ..models import fields, health
 from ..models.edits import is_over
@@ -51,7 +51,7 @@ def examine(host: Host, places: Places) -> Dict[str, Part]:
         try:
             found[name] = look(host, places)
         except GatewayError as problem:
-            found[name] = Part(health.FAILED, problem.message)
+            found[name] = Part(health.FAILED, problem.message, problem.remedy, help=help_for(problem.code, problem.option))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..errors import help_for_part
 from .mesh_state import HANDSHAKE_SECONDS, HUB, KEYS_OPEN, MEMBER, NONE, NOT_AT_BOOT, MeshState
 
 OK, DEGRADED, FAILED = "ok", "degraded", "failed"
@@ -24,16 +25,19 @@ class Part:
 
     Attributes:
         figures: what can be counted or measured of it, for a monitor; the unit is the end of a name.
+        help: address of what the documentation tells about it, where that is not the section about the part.
     """
 
     status: str
     message: str
     remedy: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
+    help: str = ""
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self, name: str) -> Dict[str, Any]:
         """The part as the module returns it."""
-        return {"status": self.status, "message": self.message, "remedy": self.remedy, "figures": dict(self.figures)}
+        address = "" if self.status == OK else self.help or help_for_part(name, self.status)
+        return {"status": self.status, "message": self.message, "remedy": self.remedy, "help": address, "figures": dict(self.figures)}
 
 
 def overall(parts: Dict[str, Part]) -> str:
