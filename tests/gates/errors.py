@@ -30,6 +30,8 @@ HEALTH = COLLECTION / "plugins/module_utils/models/health.py"
 # what takes a part of a sentence of others, and at which place
 PARTS = {"ValueError": 0, "NotYaml": 0, "RepeatedName": 0, "TooDeep": 0, "_Refused": 0, "ExchangeFailed": 1, "refuse": 0, "_refuse": 0,
          "refused": 0, "_refused": 0, "_failed": 0, "_unreachable": 0, "AnsibleFilterError": 0, "HTTPBadRequest": 0}
+# errors that have their words in errors.py; they stand in the section of their code
+OWN_WORDS = ("MissingTool", "SystemFailed")
 # functions whose answers are parts of a sentence
 WORDS = ("_distrust", "_misfit")
 # functions whose long texts are messages, with their code
@@ -93,7 +95,7 @@ class Source:
 
     def _call(self, node: ast.Call) -> Iterator[Message]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in self.codes and name != "MissingTool":
+        if name in self.codes and name not in OWN_WORDS:
             place = 2 if name == "InvalidInput" else 0
             about, shown = ("", "") if place == 0 else (self.option(node.args[0]), self._shown(node.args[1]))
             yield from self._told(self.codes[name], about, node.args[place], f"{about or '<option>'} {shown}" if place else "")

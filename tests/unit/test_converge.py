@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Callable, ContextManager, Dict, List, Mapping, Set, Tuple
+from typing import Callable, ContextManager, Dict, List, Mapping, Optional, Set, Tuple
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils.converge import converge
@@ -27,7 +27,7 @@ class MemoryEngine:
         self.noted: List[Tuple[Dict[str, List[str]], bool]] = []
         self.deaf = False
         self.missing_tool = False
-        self.breaks = False
+        self.breaks: Optional[Exception] = None
         self.in_vain = False
 
     def wait(self) -> None:
@@ -68,7 +68,7 @@ class MemoryEngine:
         self.calls.append("write")
         self.stored = dict(after)
         if self.breaks and after != {"a": "old"}:
-            raise CommandFailed("nft failed", "nft")
+            raise self.breaks
         if not self.deaf:
             self.system = {**after, "(table)": "set up"}
 
@@ -151,10 +151,11 @@ def test_what_does_not_take_effect_fails_and_is_taken_back() -> None:
     assert engine.stored == {"a": "old"} and engine.calls.count("write") == 2 and "finish" not in engine.calls
 
 
-def test_a_failing_write_is_taken_back_and_its_reason_is_told() -> None:
+@pytest.mark.parametrize("reason", [CommandFailed("nft failed", "nft"), OSError(24, "nft failed")])
+def test_a_failing_write_is_taken_back_and_its_reason_is_told(reason: Exception) -> None:
     engine = MemoryEngine({"a": "old"}, SETTLED)
-    engine.breaks = True
-    with pytest.raises(CommandFailed, match="nft failed"):
+    engine.breaks = reason
+    with pytest.raises(type(reason), match="nft failed"):
         converge(engine, adding("b", "new"), dry_run=False)
     assert engine.stored == {"a": "old"} and engine.system == SETTLED
 

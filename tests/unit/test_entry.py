@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Callable, Dict, Tuple
 
 import pytest
@@ -88,7 +89,7 @@ def boom(error: BaseException) -> entry.Action:
 @pytest.mark.parametrize("error", [
     TellTale(), ValueError("PRIVATE-KEY-OF-WG0"), KeyError("PRIVATE-KEY-OF-WG0"), UnicodeEncodeError("ascii",
     "PRIVATE-KEY-OF-WG0\ud800", 18, 19, "x"),
-    RecursionError("PRIVATE-KEY-OF-WG0"), AssertionError("PRIVATE-KEY-OF-WG0"), OSError(5, "PRIVATE-KEY-OF-WG0"),
+    RecursionError("PRIVATE-KEY-OF-WG0"), AssertionError("PRIVATE-KEY-OF-WG0"),
 ], ids=lambda error: type(error).__name__)
 def test_an_unexpected_failure_never_shows_its_text(error: BaseException, capfd: pytest.CaptureFixture[str]) -> None:
     """The kind of error and where it happened, nothing of what it says: it may hold a key that no_log knows nothing of."""
@@ -97,6 +98,14 @@ def test_an_unexpected_failure_never_shows_its_text(error: BaseException, capfd:
     assert type(error).__name__ in one_sentence(result["msg"])
     assert "test_entry.py" in result["msg"]
     assert TOKEN not in printed and "PRIVATE-KEY-OF-WG0" not in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize("error", [OSError(24, "PRIVATE-KEY-OF-WG0"), OSError("PRIVATE-KEY-OF-WG0")])
+def test_what_the_kernel_refuses_is_told_in_its_words(error: OSError, capfd: pytest.CaptureFixture[str]) -> None:
+    """By its number: the text may be anything."""
+    status, result, printed = run(boom(error), capfd)
+    assert status == 1 and result["code"] == "system" and os.strerror(error.errno or 0) in one_sentence(result["msg"])
+    assert TOKEN not in printed and "PRIVATE-KEY-OF-WG0" not in printed
 
 
 FORWARD = {"forward_id": "vm-1", "public_port": "22015", "target_ip": "10.50.0.12"}

@@ -236,8 +236,8 @@ def _commit(engine: Engine[Item], plan: Plan[Item]) -> None:
             raise VerifyFailed(f"{', '.join(wrong)} did not take effect; what stood before has been restored, "
                                "see what else changes it and run again")
         engine.confirm(plan.before, plan.after, plan.touched)
-    except GatewayError:
-        with contextlib.suppress(GatewayError):
+    except (GatewayError, OSError):
+        with contextlib.suppress(GatewayError, OSError):
             engine.write(plan.after, plan.before)
         raise
 

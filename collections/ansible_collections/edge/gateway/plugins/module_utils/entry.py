@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import REMEDIES, GatewayError, failure, help_for
+from .errors import REMEDIES, GatewayError, SystemFailed, failure, help_for
 
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
@@ -42,6 +42,8 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
         module.fail_json(**failure(problem))
+    except OSError as problem:  # by its number: its text may be anything
+        module.fail_json(**failure(SystemFailed(problem.errno or 0, _place())))
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
         module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
                              "please report it with the task's options", code="internal", option="", remedy=REMEDIES["internal"],

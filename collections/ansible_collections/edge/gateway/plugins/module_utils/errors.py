@@ -9,6 +9,7 @@ names of options and files, never from the text of another exception.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Dict
 
@@ -114,6 +115,16 @@ class ControllerError(GatewayError):
     def __init__(self, message: str, retryable: bool) -> None:
         super().__init__(message, "controller_url")
         self.retryable = retryable
+
+
+class SystemFailed(GatewayError):
+    """The kernel refused something that hardly ever fails: a disk that is dying, no memory, too many open files."""
+
+    code = "system"
+
+    def __init__(self, number: int, place: str) -> None:
+        super().__init__(f"this host refused a system call ({os.strerror(number)}, at {place}); "
+                         "see its kernel's log for disk, memory and open files, and run again")
 
 
 class Unreachable(GatewayError):
