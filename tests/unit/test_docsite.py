@@ -18,6 +18,8 @@ REASONS = {
     "needs a controller, which the mesh of these pages has not; the scenario default has one",
     "asks a public authority; the scenario acme orders by DNS from an authority of the lab",
     "needs Docker, which the lab has not; the scenario firewalls stands beside the rules that Docker loads",
+    "a variable among those of your inventory",
+    "it needs an otherwise idle machine for a quarter of an hour",
     "needs ansible-rulebook and Java 17; make eda calls it over HTTP",
 }
 RST = """
