@@ -9,8 +9,10 @@ STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
 .PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
 
+##@ To begin with
+
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^##@ / {printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages: ## install the Debian packages of debian-packages.txt that are missing
 	@missing=$$(grep -vE '^(#|$$)' debian-packages.txt | while read -r name; do \
@@ -26,6 +28,8 @@ packages: ## install the Debian packages of debian-packages.txt that are missing
 	@touch $@
 
 setup: packages .venv/.stamp ## Debian packages and the virtual environment
+
+##@ The lab: four systemd hosts in a closed namespace
 
 lab: setup ## bring the lab up: hub, edge1, node1 and client, in a namespace of their own
 	$(STEP) 'The lab'
@@ -57,7 +61,12 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache dist $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-gates: ruff mypy lint docs sanity ## all static checks
+##@ Checks without a host
+
+# the longest first; each one's output when it is done, and all of them although one fails
+GATES := sanity lint importer docs mypy licences shell ruff
+gates: setup ## all of these checks, two at a time
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(GATES)
 
 ruff: setup ## Python style
 	$(STEP) 'ruff'
@@ -77,14 +86,30 @@ lint: setup ## Ansible style, production profile
 docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
 	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs \
-	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint && \
+	  antsibull-changelog lint-changelog-yaml changelogs/changelog.yaml
 
 schemas: setup ## write the JSON Schemas of the API anew
 	@python tests/gates/schemas.py
 
-sanity: setup ## ansible-test sanity
+sanity: setup ## ansible-test sanity, all of it: an ignore file is an error
 	$(STEP) 'ansible-test sanity'
 	@tests/gates/sanity
+
+.PHONY: importer licences shell
+importer: setup ## build the collection into dist/, and read it as Galaxy does; a warning is an error
+	$(STEP) 'galaxy-importer'
+	@tests/gates/importer
+
+licences: setup ## REUSE: every file says whose it is and under which licence
+	$(STEP) 'reuse lint'
+	@reuse lint --quiet || { reuse lint --lines; exit 1; }
+
+shell: setup ## shellcheck, for every script of a shell
+	$(STEP) 'shellcheck'
+	@tests/gates/shell
+
+##@ Tests
 
 unit: setup ## unit tests
 	$(STEP) 'unit tests'
@@ -113,6 +138,8 @@ eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
 
+##@ Benchmarks
+
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'
 	@python -m bench.forwards $(BENCH)
@@ -124,6 +151,8 @@ bench-routes: lab ## measure routes beside other ways, a quarter of an hour; BEN
 bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansible's own share; BENCH=--quick takes a minute
 	$(STEP) 'bench/fleet'
 	@python -m bench.fleet $(BENCH)
+
+##@ All of it
 
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
