@@ -64,7 +64,7 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 ##@ Checks without a host
 
 # the longest first; each one's output when it is done, and all of them although one fails
-GATES := sanity lint importer docs mypy licences shell ruff
+GATES := sanity lint rehearse docs mypy importer licences shell ruff
 gates: setup ## all of these checks, two at a time
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(GATES)
 
@@ -75,7 +75,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/release
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -108,6 +108,11 @@ licences: setup ## REUSE: every file says whose it is and under which licence
 shell: setup ## shellcheck, for every script of a shell
 	$(STEP) 'shellcheck'
 	@tests/gates/shell
+
+.PHONY: rehearse
+rehearse: setup ## a release in a throw-away clone, and what an execution environment is built of
+	$(STEP) 'release and execution environment'
+	@pytest tests/release
 
 ##@ Tests
 
@@ -153,6 +158,10 @@ bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansibl
 	@python -m bench.fleet $(BENCH)
 
 ##@ All of it
+
+.PHONY: release
+release: setup ## VERSION=x.y.z: changelog, tarball, commit and tag; publishes nothing (docs/releasing.md)
+	@.ci/release '$(VERSION)'
 
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
