@@ -12,7 +12,7 @@ STEP = @printf '\n\033[1m==> %s\033[0m\n'
 ##@ To begin with
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^##@ / {printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages: ## install the Debian packages of debian-packages.txt that are missing
 	@missing=$$(grep -vE '^(#|$$)' debian-packages.txt | while read -r name; do \
@@ -159,7 +159,10 @@ bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansibl
 
 ##@ All of it
 
-.PHONY: release
+.PHONY: execution-environment release
+execution-environment: setup ## build the image edge-gateway-ee with podman; fetches its base image from a registry
+	@ansible-builder build --context .cache/execution-environment --container-runtime podman
+
 release: setup ## VERSION=x.y.z: changelog, tarball, commit and tag; publishes nothing (docs/releasing.md)
 	@.ci/release '$(VERSION)'
 

@@ -3,54 +3,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-COLLECTION = "collections/ansible_collections/edge/gateway"
-# lint is a gate of its own, and half of the importer's time
-ENVIRONMENT = {**os.environ, "GALAXY_IMPORTER_RUN_ANSIBLE_LINT": "False", "GIT_CONFIG_GLOBAL": "/dev/null",
-               **{f"GIT_{who}_{what}": "tester@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
-
-
-def run(repository: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command in the repository."""
-    return subprocess.run(command, cwd=repository, env=ENVIRONMENT, text=True, capture_output=True, check=False)
-
-
-def git(repository: Path, *arguments: str) -> str:
-    """The output of git, which must succeed."""
-    ended = run(repository, "git", *arguments)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This tree as it stands, with one commit."""
-    target = tmp_path_factory.mktemp("origin")
-    for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    fragment = target / COLLECTION / "changelogs/fragments/0-test.yml"
-    fragment.write_text("---\nbugfixes:\n  - a bug of the test is repaired.\n")
-    git(target, "init", "-q", "-b", "main")
-    git(target, "add", "-A")
-    git(target, "commit", "-q", "-m", "everything")
-    return target
-
-
-@pytest.fixture
-def clone(origin: Path, tmp_path: Path) -> Path:
-    """A clone to spoil."""
-    git(tmp_path, "clone", "-q", str(origin), "clone")
-    return tmp_path / "clone"
+from release.commands import COLLECTION, git, run
 
 
 def test_a_release(clone: Path) -> None:
