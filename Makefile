@@ -7,10 +7,12 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos $(CHAOS:%=chaos-%) docsite errors
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos docsite errors
+
+##@ To begin with
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^##@ / {printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages: ## install the Debian packages of debian-packages.txt that are missing
 	@missing=$$(grep -vE '^(#|$$)' debian-packages.txt | while read -r name; do \
@@ -26,6 +28,8 @@ packages: ## install the Debian packages of debian-packages.txt that are missing
 	@touch $@
 
 setup: packages .venv/.stamp ## Debian packages and the virtual environment
+
+##@ The lab: four systemd hosts in a closed namespace
 
 lab: setup ## bring the lab up: hub, edge1, node1 and client, in a namespace of their own
 	$(STEP) 'The lab'
@@ -57,7 +61,12 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache dist $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-gates: ruff mypy lint docs docsite sanity ## all static checks
+##@ Checks without a host
+
+# the longest first; each one's output when it is done, and all of them although one fails
+GATES := sanity docsite lint rehearse docs mypy importer licences shell ruff
+gates: setup ## all of these checks, two at a time
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(GATES)
 
 ruff: setup ## Python style
 	$(STEP) 'ruff'
@@ -66,7 +75,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/chaos
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -77,7 +86,8 @@ lint: setup ## Ansible style, production profile
 docs: setup ## module and role documentation, changelog fragments
 	$(STEP) 'documentation'
 	@cd $(COLLECTION) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs \
-	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint
+	  --validate-collection-refs=self --disallow-unknown-collection-refs . && antsibull-changelog lint && \
+	  antsibull-changelog lint-changelog-yaml changelogs/changelog.yaml
 
 docsite: setup ## the documentation site, .cache/site/build/html; a warning is an error
 	$(STEP) 'documentation site'
@@ -89,9 +99,29 @@ schemas: setup ## write the JSON Schemas of the API anew
 errors: setup ## write the reference of messages anew, for the documentation
 	@python tests/gates/errors.py
 
-sanity: setup ## ansible-test sanity
+sanity: setup ## ansible-test sanity, all of it: an ignore file is an error
 	$(STEP) 'ansible-test sanity'
 	@tests/gates/sanity
+
+.PHONY: importer licences shell
+importer: setup ## build the collection into dist/, and read it as Galaxy does; a warning is an error
+	$(STEP) 'galaxy-importer'
+	@tests/gates/importer
+
+licences: setup ## REUSE: every file says whose it is and under which licence
+	$(STEP) 'reuse lint'
+	@reuse lint --quiet || { reuse lint --lines; exit 1; }
+
+shell: setup ## shellcheck, for every script of a shell
+	$(STEP) 'shellcheck'
+	@tests/gates/shell
+
+.PHONY: rehearse
+rehearse: setup ## a release in a throw-away clone, and what an execution environment is built of
+	$(STEP) 'release and execution environment'
+	@pytest tests/release
+
+##@ Tests
 
 unit: setup ## unit tests
 	$(STEP) 'unit tests'
@@ -117,6 +147,8 @@ eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
 
+##@ What tries to break it
+
 CHAOS := kills power calls many traffic long
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
@@ -131,6 +163,8 @@ guards: lab ## break each guard of the code in a copy; its tests must turn red
 figures: ## write the last full-size runs of this machine into docs/reliability.md
 	@cd tests && python -m chaos.figures
 
+##@ Benchmarks
+
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'
 	@python -m bench.forwards $(BENCH)
@@ -142,6 +176,15 @@ bench-routes: lab ## measure routes beside other ways, a quarter of an hour; BEN
 bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansible's own share; BENCH=--quick takes a minute
 	$(STEP) 'bench/fleet'
 	@python -m bench.fleet $(BENCH)
+
+##@ All of it
+
+.PHONY: execution-environment release
+execution-environment: setup ## build the image edge-gateway-ee with podman; fetches its base image from a registry
+	@ansible-builder build --context .cache/execution-environment --container-runtime podman
+
+release: setup ## VERSION=x.y.z: changelog, tarball, commit and tag; publishes nothing (docs/releasing.md)
+	@.ci/release '$(VERSION)'
 
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
