@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs install-test molecule down eda bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -66,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/install
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -93,6 +93,10 @@ unit: setup ## unit tests
 contract: lab ## what is written is read back by the real nft, wg and Traefik
 	$(STEP) 'contract tests, three at a time'
 	@tests/contract/in-parts
+
+install-test: lab ## the built collection beside nothing but ansible-core; CELLS=all (or 2.18-trixie,...) tries more versions
+	$(STEP) 'the collection as it is installed'
+	@PYTHONPATH=tests python -m install $(CELLS)
 
 molecule: lab ## all scenarios on real hosts; each makes and removes its own
 	$(STEP) 'molecule'
@@ -126,7 +130,7 @@ bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansibl
 	@python -m bench.fleet $(BENCH)
 
 test: setup ## every gate and every test
-	@$(MAKE) --no-print-directory gates unit contract
+	@$(MAKE) --no-print-directory gates unit contract install-test
 	@$(MAKE) --no-print-directory bench-forwards BENCH=--quick
 	@$(MAKE) --no-print-directory bench-routes BENCH=--quick
 	@$(MAKE) --no-print-directory molecule

@@ -1,7 +1,10 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command: python -m install [few | all | CELL,CELL], with tests/ on the path. Hosts of one suite are made once; each cell has a bare edge."""
+"""The command: python -m install [few | all | CELL,CELL], with tests/ on the path.
+
+The hosts of a suite are made once; each cell has an edge of its own, to which nothing was done before.
+"""
 
 from __future__ import annotations
 

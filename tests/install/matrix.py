@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which versions there are: the one place that the documentation, the collection's metadata and the install test agree with.
 
-The Pythons are those that each line of ansible-core itself says it supports, in ansible_test/_util/target/common/constants.py of its package.
+The Pythons are those that each line of ansible-core says it supports, in ansible_test/_util/target/common/constants.py of its package.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def chosen(wish: str) -> List[Cell]:
 
 def table() -> str:
     """The matrix as the documentation shows it."""
-    head = ["ansible-core", "its Python", *(f"Debian {suite.number} (Python {text(suite.python)})" for suite in SUITES), "Python on hosts"]
-    rows = [[core.line, text(core.controller), *("tested" if core.supports(suite.python) else "not supported by ansible-core" for suite in SUITES),
+    head = ["ansible-core", "its Python", *(f"Debian {suite.number} (Python {text(suite.python)})" for suite in SUITES), "Python of hosts"]
+    rows = [[core.line, text(core.controller), *("tested" if core.supports(suite.python) else "not supported by it" for suite in SUITES),
              f"{text(max(core.hosts[0], OLDEST_HOST_PYTHON))} to {text(core.hosts[1])}"] for core in CORES]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]) + "\n"
