@@ -7,7 +7,7 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs install-test molecule down eda bench-forwards bench-routes bench-fleet
+.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs install-test units-pythons molecule down eda bench-forwards bench-routes bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -89,6 +89,12 @@ sanity: setup ## ansible-test sanity
 unit: setup ## unit tests
 	$(STEP) 'unit tests'
 	@pytest tests/unit
+	$(STEP) 'ansible-test units, the oldest Python that is here'
+	@python tests/gates/units.py
+
+units-pythons: setup ## the tests of what runs on hosts, by ansible-test units, with Python 3.8 to 3.13 as far as they are here
+	$(STEP) 'ansible-test units'
+	@python tests/gates/units.py all
 
 contract: lab ## what is written is read back by the real nft, wg and Traefik
 	$(STEP) 'contract tests, three at a time'
