@@ -31,9 +31,10 @@ from install.matrix import OLDEST_HOST_PYTHON, text  # noqa: E402
 COLLECTION = TOP / "collections/ansible_collections/edge/gateway"
 NEWEST_MINOR = 13
 PYTHONS = [text((3, minor)) for minor in range(OLDEST_HOST_PYTHON[1], NEWEST_MINOR + 1)]
-# what only a control node has, or only this repository: Ansible's own code, our plugins for it, other tools, files beside the collection
+# what only a control node has, or only this repository: Ansible's own code, our plugins for it, other tools, files beside the collection;
+# and certificates made for a test, of which the names of cases are made, so that two processes would not collect the same
 ELSEWHERE = re.compile(r"from ansible\.(?!module_utils\b)|import ansible\b|plugin_utils|plugins\.(filter|action|callback|test)\b"
-                       r"|jsonschema|parents\[|^from (report|install)\b", re.MULTILINE)
+                       r"|jsonschema|cryptography|unit\.test_|backup_samples|parents\[|^from (report|install)\b", re.MULTILINE)
 # the name under which ansible-test looks for a get-pip.py that it would download
 GET_PIP = Path.home() / ".ansible/test/cache/get_pip_24_2.py"
 
@@ -47,7 +48,7 @@ def tree(folder: Path) -> Path:
     shutil.copytree(TOP / "tests/unit", tests / "unit", ignore=shutil.ignore_patterns("__pycache__", *left_out))
     # the helpers of the tests are imported as unit.samples and so on
     (tests / "conftest.py").write_text("import os\nimport sys\n\nsys.path.insert(0, os.path.dirname(__file__))\n")
-    (copy / "tests/unit/requirements.txt").write_text("PyYAML\ncryptography\n")
+    (copy / "tests/unit/requirements.txt").write_text("PyYAML\n")
     print(f"{len(list((tests / 'unit').glob('test_*.py')))} files of tests; left out: {', '.join(sorted(left_out))}", flush=True)
     return copy
 
