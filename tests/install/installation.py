@@ -9,6 +9,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Dict, Mapping
 
 from .environments import TOP
@@ -52,7 +53,7 @@ class Installation:
         """Nothing of the caller's: no ANSIBLE_*, no virtual environment, another home."""
         return {"PATH": f"{self.programs}:{PATH}", "HOME": str(self.folder / "home"), "LANG": "C.UTF-8", "PWD": str(self.work)}
 
-    def run(self, *command: str, code: int = 0, more: Mapping[str, str] = {}) -> str:  # noqa: B006
+    def run(self, *command: str, code: int = 0, more: Mapping[str, str] = MappingProxyType({})) -> str:
         """Run a command of ansible-core; return what it printed. It must not warn of what is to go."""
         done = subprocess.run(command, cwd=self.work, env={**self.environment(), **more}, stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=LIMIT_SECONDS, check=False)
@@ -62,7 +63,7 @@ class Installation:
             expect(word not in done.stdout + done.stderr, f"{word} in the output: {told}")
         return done.stdout
 
-    def playbook(self, name: str, *arguments: str, more: Mapping[str, str] = {}) -> str:  # noqa: B006
+    def playbook(self, name: str, *arguments: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
         """Run a playbook of the collection against the lab."""
         return self.run("ansible-playbook", "-i", str(INVENTORY), f"edge.gateway.{name}", *arguments, more=more)
 
