@@ -7,7 +7,8 @@ COLLECTION := collections/ansible_collections/edge/gateway
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 STEP = @printf '\n\033[1m==> %s\033[0m\n'
 
-.PHONY: schemas help setup packages lab provision demo site health clean test gates ruff mypy unit contract lint sanity docs molecule down eda guards figures bench-forwards bench-routes bench-fleet chaos docsite errors
+# every target that has a name of words
+.PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 ##@ To begin with
 
@@ -49,7 +50,6 @@ demo: site ## the whole story in one command: lab, site.yml, and traffic from ou
 health: ## report the health of the edges
 	@ansible-playbook playbooks/health.yml
 
-.PHONY: report-demo
 report-demo: setup ## the report of a made-up fleet, .cache/report.html, and with Chromium its pictures in the documentation
 	@PYTHONPATH=collections:tests python -m report.demo
 
@@ -75,7 +75,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos tests/install
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -103,7 +103,6 @@ sanity: setup ## ansible-test sanity, all of it: an ignore file is an error
 	$(STEP) 'ansible-test sanity'
 	@tests/gates/sanity
 
-.PHONY: importer licences shell
 importer: setup ## build the collection into dist/, and read it as Galaxy does; a warning is an error
 	$(STEP) 'galaxy-importer'
 	@tests/gates/importer
@@ -116,7 +115,6 @@ shell: setup ## shellcheck, for every script of a shell
 	$(STEP) 'shellcheck'
 	@tests/gates/shell
 
-.PHONY: rehearse
 rehearse: setup ## a release in a throw-away clone, and what an execution environment is built of
 	$(STEP) 'release and execution environment'
 	@pytest tests/release
@@ -126,10 +124,20 @@ rehearse: setup ## a release in a throw-away clone, and what an execution enviro
 unit: setup ## unit tests
 	$(STEP) 'unit tests'
 	@pytest tests/unit
+	$(STEP) 'ansible-test units, the oldest Python that is here'
+	@python tests/gates/units.py
+
+units-pythons: setup ## the tests of what runs on hosts, by ansible-test units, with Python 3.8 to 3.13 as far as they are here
+	$(STEP) 'ansible-test units'
+	@python tests/gates/units.py all
 
 contract: lab ## what is written is read back by the real nft, wg and Traefik
 	$(STEP) 'contract tests, three at a time'
 	@tests/contract/in-parts
+
+install-test: lab ## the built collection beside nothing but ansible-core; CELLS=all (or 2.18-trixie,...) tries more versions
+	$(STEP) 'the collection as it is installed'
+	@PYTHONPATH=tests python -m install $(CELLS)
 
 molecule: setup ## all scenarios on real hosts, two at a time; each makes and removes its own (EDGE_LABS=3 for three)
 	$(STEP) 'molecule'
@@ -179,7 +187,6 @@ bench-fleet: lab ## measure site.yml for many edges, and one call, beside Ansibl
 
 ##@ All of it
 
-.PHONY: execution-environment release
 execution-environment: setup ## build the image edge-gateway-ee with podman; fetches its base image from a registry
 	@ansible-builder build --context .cache/execution-environment --container-runtime podman
 
@@ -187,7 +194,7 @@ release: setup ## VERSION=x.y.z: changelog, tarball, commit and tag; publishes n
 	@.ci/release '$(VERSION)'
 
 test: setup ## every gate and every test
-	@$(MAKE) --no-print-directory gates unit contract
+	@$(MAKE) --no-print-directory gates unit contract install-test
 	@$(MAKE) --no-print-directory bench-forwards BENCH=--quick
 	@$(MAKE) --no-print-directory bench-routes BENCH=--quick
 	@$(MAKE) --no-print-directory molecule

@@ -87,7 +87,8 @@ def _talk(method: str, url: Url, path: str, deadline: float, *, headers: Dict[st
         raise ExchangeFailed("dns", f"the name {url.host} cannot be resolved") from None
     except ssl.SSLCertVerificationError as problem:
         raise ExchangeFailed("certificate", problem.verify_message, problem.verify_code) from None
-    except (ssl.SSLEOFError, http.client.RemoteDisconnected, http.client.IncompleteRead):
+    # before Python 3.10 an end within the handshake is a "zero return"
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.RemoteDisconnected, http.client.IncompleteRead):
         raise ExchangeFailed("tcp", CUT_SHORT) from None
     except ssl.SSLError as problem:
         raise ExchangeFailed("tls", problem.reason or "handshake failed") from None
