@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk that all virtual machines boot from: Debian with its cloud kernel, made once and kept in .cache/vm.
+
+Run as a program it makes what is missing; only then is the network used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+from edge_lab import images
+from edge_lab.description import Description, load
+from edge_lab.paths import INVENTORY, REPO, LabError
+from edge_lab.paths import STATE as LAB_STATE
+
+STATE = REPO / ".cache" / "vm"
+DISK, KERNEL, INITRD, KEY = STATE / "disk.ext4", STATE / "vmlinuz", STATE / "initrd", STATE / "id"
+NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "dpkg-scanpackages": "dpkg-dev"}
+# the lab's hosts, with a kernel of their own in place of wireguard-go
+PREINSTALLED = ("linux-image-cloud-amd64", "initramfs-tools", *(name for name in images.PREINSTALLED if name != "wireguard-go"))
+MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
+MASKED = (*images.MASKED, "e2scrub_reap.service", "systemd-networkd-wait-online.service", "serial-getty@ttyS0.service", "getty@tty1.service")
+
+
+def mac(address: str) -> str:
+    """The hardware address of the network card that has this address."""
+    return ":".join(f"{byte:02x}" for byte in (2, 0, *map(int, address.split("."))))
+
+
+def _network_files(wanted: Description) -> dict[str, str]:
+    """Each card's name, address and way out, told apart by the hardware address: the disk is the same for all machines."""
+    files: dict[str, str] = {}
+    for host in wanted.hosts:
+        for number, (network, address) in enumerate(host.addresses):
+            match = f"[Match]\nMACAddress={mac(address)}\n"
+            # nobody routes there: what should go through the mesh and does not is lost
+            gateway = f"Gateway={address.rpartition('.')[0]}.254\n" if number == 0 else ""
+            files[f"50-{host.name}-{network}.link"] = f"{match}[Link]\nName={network}\n"
+            files[f"50-{host.name}-{network}.network"] = f"{match}[Network]\nAddress={address}/24\n{gateway}"
+    return files
+
+
+def _command(wanted: Description) -> list[str]:
+    initramfs = "$1/etc/initramfs-tools"
+    download = "apt-get -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/apt -y --download-only install"
+    early = [
+        f'mkdir -p "{initramfs}/conf.d" && printf "MODULES=list\\nCOMPRESS=gzip\\nRESUME=none\\n" >"{initramfs}/conf.d/vm"',
+        f'printf "%s\\n" {" ".join(MODULES)} >"{initramfs}/modules"',
+    ]
+    hub = next(dict(host.addresses)["wan"] for host in wanted.hosts if host.name == "hub")
+    hooks = [
+        # what roles may install is a package source of its own, as in the lab
+        'mkdir -p "$1/srv/apt/partial"',
+        f'chroot "$1" {download} {" ".join(images.POOL_PACKAGES)}',
+        'cd "$1/srv/apt" && rm -rf partial lock && dpkg-scanpackages -m . >Packages',
+        'echo "deb [trusted=yes] file:/srv/apt ./" >"$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/*',
+        'echo "/dev/vda / ext4 defaults 0 1" >"$1/etc/fstab"; : >"$1/etc/motd"',
+        f'printf "127.0.0.1 localhost\\n{hub} hub.lab.test\\n" >"$1/etc/hosts"',
+        'mkdir -p -m 700 "$1/root/.ssh"',
+        f'cp "{KEY}.pub" "$1/root/.ssh/authorized_keys"',
+        *(f"printf '%s' '{text}' >\"$1/etc/systemd/network/{name}\"" for name, text in _network_files(wanted).items()),
+        'chroot "$1" systemctl enable systemd-networkd',
+        f'chroot "$1" systemctl mask {" ".join(MASKED)}',
+    ]
+    # mmdebstrap mounts into the new root; a mount namespace of its own keeps that away from the machine
+    return [
+        *("unshare", "--mount", "--propagation", "private"),
+        *("mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(PREINSTALLED)}"),
+        *(f"--essential-hook={hook}" for hook in early),
+        *(f"--customize-hook={hook}" for hook in hooks),
+        *("bookworm", str(STATE / "root")),
+    ]
+
+
+def _build(command: list[str]) -> None:
+    root = STATE / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    with (STATE / "build.log").open("w") as log:
+        for step in (command, ["truncate", "--size=2G", str(DISK)], ["mke2fs", "-q", "-F", "-t", "ext4", "-d", str(root), str(DISK)]):
+            done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            if done.returncode != 0:
+                raise LabError(f"{step[0]} failed, see {log.name}")
+    shutil.copy(next(root.glob("boot/vmlinuz-*")), KERNEL)
+    shutil.copy(next(root.glob("boot/initrd.img-*")), INITRD)
+    shutil.rmtree(root)
+
+
+def ensure() -> None:
+    """Make the disk if its recipe has changed, and the mirror of Traefik's downloads."""
+    missing = sorted({package for program, package in NEEDED.items() if shutil.which(program) is None})
+    if missing:
+        raise LabError(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
+    STATE.mkdir(parents=True, exist_ok=True)
+    LAB_STATE.mkdir(exist_ok=True)
+    images.ensure_mirror()
+    if not KEY.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vm", "-f", str(KEY)], check=True)
+    command = _command(load(INVENTORY))
+    recipe = "\0".join(command) + KEY.with_suffix(".pub").read_text()
+    stamp, stamp_file = hashlib.sha256(recipe.encode()).hexdigest(), STATE / "stamp"
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
+        return
+    print("vm: making the disk (about a minute)", flush=True)
+    stamp_file.unlink(missing_ok=True)
+    _build(command)
+    stamp_file.write_text(stamp)
+
+
+if __name__ == "__main__":
+    try:
+        ensure()
+    except LabError as error:
+        sys.exit(f"vm: {error}")
