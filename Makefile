@@ -68,6 +68,7 @@ mypy: setup ## Python types
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
+	@MYPYPATH=collections:tests:tests/lab:molecule mypy tests/vm
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
@@ -112,6 +113,12 @@ molecule: lab ## all scenarios on real hosts; each makes and removes its own
 eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
+
+.PHONY: test-vm
+test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no KVM; needs qemu-system-x86 and e2fsprogs (see CONTRIBUTING.md)
+	$(STEP) 'virtual machines'
+	@PYTHONPATH=tests:tests/lab python -m vm.disk
+	@PYTHONPATH=tests/lab:molecule tests/lab/lab isolate pytest -xv --durations=0 --durations-min=1 tests/vm
 
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'

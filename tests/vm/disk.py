@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 
+import jinja2
+import yaml
 from edge_lab import images
 from edge_lab.description import Description, load
-from edge_lab.paths import INVENTORY, REPO, LabError
-from edge_lab.paths import STATE as LAB_STATE
+from edge_lab.paths import INVENTORY, LAB_DIR, MIRROR_DIR, REPO, LabError
 
 STATE = REPO / ".cache" / "vm"
 DISK, KERNEL, INITRD, KEY = STATE / "disk.ext4", STATE / "vmlinuz", STATE / "initrd", STATE / "id"
@@ -22,7 +23,14 @@ NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "mmdeb
 # the lab's hosts, with a kernel of their own in place of wireguard-go
 PREINSTALLED = ("linux-image-cloud-amd64", "initramfs-tools", *(name for name in images.PREINSTALLED if name != "wireguard-go"))
 MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
-MASKED = (*images.MASKED, "e2scrub_reap.service", "systemd-networkd-wait-online.service", "serial-getty@ttyS0.service", "getty@tty1.service")
+MASKED = (
+    *(*images.MASKED, "e2scrub_reap.service", "systemd-networkd-wait-online.service"),
+    *("serial-getty@ttyS0.service", "getty@tty1.service"),
+)
+
+
+SERVICES = LAB_DIR / "node_services.py"
+SERVICES_UNIT = LAB_DIR / "units" / "lab-node-services.service.j2"
 
 
 def mac(address: str) -> str:
@@ -43,6 +51,18 @@ def _network_files(wanted: Description) -> dict[str, str]:
     return files
 
 
+def _node_services() -> str:
+    """The unit of what node1 offers; the others have it too, and pass it over."""
+    variables = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]
+    unit: str = jinja2.Template(SERVICES_UNIT.read_text()).render(inventory_hostname="node1", **variables)
+    return unit.replace("[Unit]", "[Unit]\nConditionHost=node1", 1)
+
+
+def _write(path: str, text: str) -> str:
+    """The hook that writes a file of the new root."""
+    return f"printf '%s' '{text}' >\"$1{path}\""
+
+
 def _command(wanted: Description) -> list[str]:
     initramfs = "$1/etc/initramfs-tools"
     download = "apt-get -o APT::Sandbox::User=root -o Dir::Cache::archives=/srv/apt -y --download-only install"
@@ -58,11 +78,15 @@ def _command(wanted: Description) -> list[str]:
         'cd "$1/srv/apt" && rm -rf partial lock && dpkg-scanpackages -m . >Packages',
         'echo "deb [trusted=yes] file:/srv/apt ./" >"$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/*',
         'echo "/dev/vda / ext4 defaults 0 1" >"$1/etc/fstab"; : >"$1/etc/motd"',
-        f'printf "127.0.0.1 localhost\\n{hub} hub.lab.test\\n" >"$1/etc/hosts"',
+        _write("/etc/hosts", f"127.0.0.1 localhost\n{hub} hub.lab.test\n"),
+        # the strictest check of the way back that a host may have
+        _write("/etc/sysctl.d/10-strict.conf", "net.ipv4.conf.all.rp_filter=1\nnet.ipv4.conf.default.rp_filter=1\n"),
         'mkdir -p -m 700 "$1/root/.ssh"',
         f'cp "{KEY}.pub" "$1/root/.ssh/authorized_keys"',
-        *(f"printf '%s' '{text}' >\"$1/etc/systemd/network/{name}\"" for name, text in _network_files(wanted).items()),
-        'chroot "$1" systemctl enable systemd-networkd',
+        *(_write(f"/etc/systemd/network/{name}", text) for name, text in _network_files(wanted).items()),
+        f'mkdir "$1/usr/local/lib/lab" && cp "{SERVICES}" "$1/usr/local/lib/lab"',
+        _write("/etc/systemd/system/lab-node-services.service", _node_services()),
+        'chroot "$1" systemctl enable systemd-networkd lab-node-services',
         f'chroot "$1" systemctl mask {" ".join(MASKED)}',
     ]
     # mmdebstrap mounts into the new root; a mount namespace of its own keeps that away from the machine
@@ -94,12 +118,12 @@ def ensure() -> None:
     if missing:
         raise LabError(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
     STATE.mkdir(parents=True, exist_ok=True)
-    LAB_STATE.mkdir(exist_ok=True)
+    MIRROR_DIR.parent.mkdir(exist_ok=True)
     images.ensure_mirror()
     if not KEY.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vm", "-f", str(KEY)], check=True)
     command = _command(load(INVENTORY))
-    recipe = "\0".join(command) + KEY.with_suffix(".pub").read_text()
+    recipe = "\0".join(command) + KEY.with_suffix(".pub").read_text() + SERVICES.read_text()
     stamp, stamp_file = hashlib.sha256(recipe.encode()).hexdigest(), STATE / "stamp"
     if stamp_file.exists() and stamp_file.read_text() == stamp:
         return

@@ -71,11 +71,11 @@ def _start(host: Host) -> Machine:
         ip(f"tuntap add {tap} mode tap")
         ip(f"link set {tap} master {network} up")
         cards += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no"]
-        cards += ["-device", f"virtio-net-pci,netdev=net{number},mac={mac(address)}"]
+        cards += ["-device", f"virtio-net-pci,netdev=net{number},mac={mac(address)},romfile="]
     console = STATE / f"console-{host.name}.log"
     command = [
         # the plainest processor starts twice as fast as "max", which has more to emulate
-        *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", "768", "-nographic", "-nodefaults"),
+        *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-svm", "-smp", "1", "-m", "768", "-nographic", "-nodefaults"),
         *("-kernel", str(KERNEL), "-initrd", str(INITRD), "-append"),
         f"root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=0 systemd.hostname={host.name}",
         *("-drive", f"file={DISK},format=raw,if=virtio,snapshot=on", "-device", "virtio-rng-pci", *cards),
