@@ -6,6 +6,7 @@ Run as a program it makes what is missing; only then is the network used.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -14,9 +15,10 @@ import sys
 import jinja2
 import yaml
 from edge_lab import images
-from edge_lab.description import Description, load
+from edge_lab.description import Description, Host, load
 from edge_lab.paths import INVENTORY, LAB_DIR, MIRROR_DIR, REPO, LabError
 
+NAMES = ("hub", "edge1", "node1")
 STATE = REPO / ".cache" / "vm"
 DISK, KERNEL, INITRD, KEY = STATE / "disk.ext4", STATE / "vmlinuz", STATE / "initrd", STATE / "id"
 NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "dpkg-scanpackages": "dpkg-dev"}
@@ -38,10 +40,15 @@ def mac(address: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (2, 0, *map(int, address.split("."))))
 
 
+def machines(wanted: Description) -> list[Host]:
+    """The lab's hosts that become machines."""
+    return [host for host in wanted.hosts if host.name in NAMES]
+
+
 def _network_files(wanted: Description) -> dict[str, str]:
     """Each card's name, address and way out, told apart by the hardware address: the disk is the same for all machines."""
     files: dict[str, str] = {}
-    for host in wanted.hosts:
+    for host in machines(wanted):
         for number, (network, address) in enumerate(host.addresses):
             match = f"[Match]\nMACAddress={mac(address)}\n"
             # nobody routes there: what should go through the mesh and does not is lost
@@ -100,16 +107,19 @@ def _command(wanted: Description) -> list[str]:
 
 
 def _build(command: list[str]) -> None:
-    root = STATE / "root"
+    root, part = STATE / "root", DISK.with_suffix(".part")
     shutil.rmtree(root, ignore_errors=True)
+    part.unlink(missing_ok=True)
     with (STATE / "build.log").open("w") as log:
-        for step in (command, ["truncate", "--size=2G", str(DISK)], ["mke2fs", "-q", "-F", "-t", "ext4", "-d", str(root), str(DISK)]):
+        for step in (command, ["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(part), "2G"]):
             done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
             if done.returncode != 0:
                 raise LabError(f"{step[0]} failed, see {log.name}")
     shutil.copy(next(root.glob("boot/vmlinuz-*")), KERNEL)
     shutil.copy(next(root.glob("boot/initrd.img-*")), INITRD)
     shutil.rmtree(root)
+    # machines that run keep the disk that they have
+    part.rename(DISK)
 
 
 def ensure() -> None:
@@ -117,7 +127,6 @@ def ensure() -> None:
     missing = sorted({package for program, package in NEEDED.items() if shutil.which(program) is None})
     if missing:
         raise LabError(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
-    STATE.mkdir(parents=True, exist_ok=True)
     MIRROR_DIR.parent.mkdir(exist_ok=True)
     images.ensure_mirror()
     if not KEY.exists():
@@ -133,8 +142,19 @@ def ensure() -> None:
     stamp_file.write_text(stamp)
 
 
+def main() -> None:
+    """One at a time: a second one would take the first one's work away."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError("another run makes the disk just now") from None
+        ensure()
+
+
 if __name__ == "__main__":
     try:
-        ensure()
+        main()
     except LabError as error:
         sys.exit(f"vm: {error}")

@@ -16,10 +16,10 @@ from pathlib import Path
 from edge_lab.description import Host, load
 from edge_lab.paths import INVENTORY, MIRROR_DIR
 
+from vm import disk
 from vm.disk import DISK, INITRD, KERNEL, KEY, STATE, mac
 
-NAMES = ("hub", "edge1", "node1")
-BOOT_SECONDS = 400
+BOOT_SECONDS = 600
 RUN = Path("/run/vm")
 SSH_CONFIG = RUN / "ssh_config"
 MIRROR_PORT = "9001"
@@ -91,7 +91,7 @@ def _start(host: Host) -> Machine:
 def start() -> list[Machine]:
     """Start every machine, and the mirror of downloads."""
     (RUN / "cp").mkdir(parents=True)
-    hosts = [host for host in load(INVENTORY).hosts if host.name in NAMES]
+    hosts = disk.machines(load(INVENTORY))
     SSH_CONFIG.write_text(SSH_TEXT + "".join(f"Host {host.name}\n  HostName {host.ssh_address}\n" for host in hosts))
     make_networks()
     subprocess.Popen(

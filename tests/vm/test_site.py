@@ -18,7 +18,8 @@ import pytest
 import runs
 from runs import TOP, Run
 
-from vm.machines import NAMES, ssh
+from vm.disk import NAMES
+from vm.machines import ssh
 
 EDGE, CLIENT, NODE = "10.89.50.11", "10.89.50.21", "10.50.0.12"
 INVENTORIES = ("-i", "inventory/lab.yml", "-i", "inventory/lab-hub.yml", "-i", "tests/vm/inventory.yml")
