@@ -118,7 +118,7 @@ eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs
 test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no KVM; needs qemu-system-x86 and e2fsprogs (see CONTRIBUTING.md)
 	$(STEP) 'virtual machines'
 	@PYTHONPATH=tests:tests/lab python -m vm.disk
-	@PYTHONPATH=tests/lab:molecule tests/lab/lab isolate pytest -xv --durations=0 --durations-min=1 tests/vm
+	@PYTHONPATH=tests/lab:molecule tests/lab/lab isolate pytest -xvv --durations=0 --durations-min=1 tests/vm
 
 bench-forwards: lab ## measure forwards beside other ways, a quarter of an hour; BENCH=--quick runs each once
 	$(STEP) 'bench/forwards'

@@ -27,15 +27,17 @@ def pytest_sessionstart() -> None:
 def running(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hub, edge1 and node1, up; after a failure the ends of their consoles are shown."""
     started = machines.start()
+    up = False
     try:
         for machine in started:
             machines.wait_for(machine)
+        up = True
         yield
     finally:
         for machine in started:
             machine.process.kill()
             machine.process.wait()
-        if request.session.testsfailed:
+        if not up or request.session.testsfailed:
             for machine in started:
                 lines = machine.console.read_text(errors="replace").splitlines()[-CONSOLE_LINES:]
                 print(f"\n--- the console of {machine.name}, see {machine.console}", *lines, sep="\n")
