@@ -77,6 +77,7 @@ mypy: setup ## Python types
 	@mypy $(COLLECTION)/plugins
 	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos tests/install
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
+	@MYPYPATH=collections:tests:tests/lab:molecule mypy tests/vm
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
 lint: setup ## Ansible style, production profile
@@ -154,6 +155,11 @@ molecule: setup ## all scenarios on real hosts, two at a time; each makes and re
 eda: site .cache/venv-eda/.stamp ## the API over HTTP, on the lab's edge1; needs Java 17 (openjdk-17-jre-headless)
 	$(STEP) 'the API over HTTP'
 	@unshare --net sh -c 'ip link set lo up && exec pytest tests/eda'
+
+test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no KVM; needs qemu-system-x86 and e2fsprogs (see CONTRIBUTING.md)
+	$(STEP) 'virtual machines'
+	@PYTHONPATH=tests:tests/lab python -m vm.disk
+	@PYTHONPATH=tests/lab:molecule tests/lab/lab isolate pytest -xvv --durations=0 --durations-min=1 tests/vm
 
 ##@ What tries to break it
 
