@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.edge.gateway.plugins.module_utils.formats import (
-    archive, dynamic_file, inbound, iptables_parse, iptables_save, listing, nft_ruleset, openings, pem, procnet, route_file, routing, sealed, seed,
+    archive, dynamic_file, inbound, ip_json, iptables_parse, iptables_save, listing, nft_ruleset, openings, pem, procnet, route_file, routing, sealed, seed,
     seed_routes, state_file, strict_json, systemd, traefik_log, traefik_static, wireguard, yaml_text)
 from ansible_collections.edge.gateway.plugins.module_utils.formats.strict_json import dump_rows, parse_object
 from ansible_collections.edge.gateway.plugins.module_utils.models.answer import Answer
@@ -40,7 +40,7 @@ class Format:
         samples: good texts.
         parse: reads one.
         again: of what was read, the text of it, where it is ever written again.
-        plain: whether a value that was read is shown to nobody, so that it may hold any characters.
+        is_json: whether it is damaged as a document too.
     """
 
     samples: List[bytes]
@@ -69,7 +69,7 @@ def _save(data: bytes) -> object:
 
 
 def _ip(data: bytes) -> object:
-    entries = [entry for entry in json.loads(_words(data)) if entry]
+    entries = ip_json.parse(_words(data))
     return routing.parse_rules(4, "wg0", entries), routing.parse_table(4, 217, "wg0", entries)
 
 
@@ -98,8 +98,15 @@ def _call(data: bytes) -> Call:
     return Call.parse(document.get("path"), document.get("body"))
 
 
+def _static(data: bytes) -> object:
+    try:
+        return traefik_static.understand(yaml_text.load(_words(data)))
+    except yaml_text.NoParser:
+        return None
+
+
 def _certificate(data: bytes) -> object:
-    return [pem.validity(der) for der in pem.chain(data.decode())]
+    return [pem.validity(der) for der in pem.chain(_words(data))]
 
 
 CALLS = samples.as_bytes(
@@ -127,7 +134,7 @@ FORMATS: Dict[str, Format] = {
     "call": Format(CALLS, _call, is_json=True),
     "route file": Format(samples.ROUTE_FILES, _route_text, lambda item: route_file.render(item).encode()),
     "foreign file": Format(samples.TRAEFIK_FILES, lambda data: dynamic_file.examine("x.yml", data)),
-    "static": Format(samples.STATIC, lambda data: traefik_static.understand(yaml_text.load(data.decode("utf-8")))),
+    "static": Format(samples.STATIC, _static),
     "seed files": Format([samples.SEED_FILE, *samples.TRAEFIK_FILES], lambda data: seed_routes.of_files([("x.yml", data)], "/d")),
     "seed state": Format(samples.SEED_STATES, _seed_state, is_json=True),
     "nft -j": Format(samples.NFT_JSON, _chains, is_json=True),
@@ -138,7 +145,7 @@ FORMATS: Dict[str, Format] = {
     "wg0.conf": Format([CONFIG], _config),
     "ip -json": Format(samples.IP_JSON, _ip, is_json=True),
     "systemctl show": Format(samples.STATUSES, lambda data: systemd.parse_status(_words(data))),
-    "/proc/net": Format(samples.PROCNET, lambda data: (procnet.listening_ports(data.decode(), "tcp"), procnet.listening_ports(data.decode(), "udp"))),
+    "/proc/net": Format(samples.PROCNET, lambda data: (procnet.listening_ports(data.decode("ascii", "replace"), "tcp"), procnet.listening_ports(_words(data), "udp"))),
     "journal": Format(samples.JOURNALS, lambda data: traefik_log.order_failures(_words(data))),
     "certificate": Format([samples.CERTIFICATE], _certificate),
     "api certificate": Format(samples.as_bytes(json.loads(samples.API[3])[0]), lambda data: Certificate.parse(parse_object(data)), is_json=True),
@@ -176,7 +183,6 @@ class Formats:
         if found.again is not None:
             written = found.again(value)
             same(found.parse(written), value, name)
-            same(found.again(found.parse(written)), written, name)
         return True
 
     def finish(self) -> List[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -17,7 +18,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.models.route import R
 from contract import foreign_files, hostile_routes, refusals
 from contract.route_wishes import LENT, RouteWish
 from contract.wishes import Wish
-from unit.backup_samples import ACME, PAIR, SHARED_KEY, backup, edge_files
+from unit.backup_samples import ACME, SHARED_KEY, backup, edge_files
 from unit.forward_samples import ENTRIES
 from unit.samples import ANSWER, KEY, OTHER_KEY
 
@@ -55,7 +56,8 @@ HUBS = [BY_NAME["hub.json"], *as_bytes({"schema": 1, "interface": "wg1", "pools"
                                         "listen_port": 1234, "mtu": 1380, "closed": False})]
 HISTORIES = as_bytes({"runs": {"dnat_forward": "2026-11-26T03:05:04Z"}, "changes": [
     {"time": "2026-11-26T03:05:04Z", "module": "dnat_forward", "counts": {"added": 2}, "added": ["a", "b"]}]})
-BACKUPS = [archive.render(backup()).encode()]
+# without the pair, which is another one each time
+BACKUPS = [archive.render(replace(backup(), files={path: item for path, item in FILES.items() if "certificates" not in path and "/certs/" not in path})).encode()]
 ROUTE_FILES = [route_file.render(Route.parse(item)).encode() for item in ROUTES[:12]]
 SEED_STATES = as_bytes(
     {"tcp_forwards": [{"forward_id": "vm-1", "public_port": 22015, "target_ip": "10.50.0.12", "target_port": 32215, "proto": "tcp"}],
@@ -107,7 +109,17 @@ IP_JSON = as_bytes(
     [{"priority": 0, "src": "all", "table": "local"}, {"priority": 17000, "src": "10.50.0.0", "srclen": 24, "table": "217", "protocol": "218"},
      {"priority": 17001, "src": "all", "iif": "wg0", "action": "unreachable", "protocol": "218"}])
 STATUSES = [b"LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=77\nExecMainStartTimestampMonotonic=123456\nResult=success\n"]
-CERTIFICATE = PAIR["certificate"].encode()
+CERTIFICATE = b"""-----BEGIN CERTIFICATE-----
+MIIBdzCCAR2gAwIBAgIUYZ0pK2LByCSx3Zv/gRWwD0bIFlswCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGYS50ZXN0MB4XDTI2MTEyNjA5MTIxMVoXDTM2MTEyMzA5MTIx
+MVowETEPMA0GA1UEAwwGYS50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+jY/eylq2p6o6CEVn5oJbhRkt241tDXdb5oJJGZlzP13dpw1G2XOR87mic6bkot4f
+v864vnEOz58sCxFgszPxl6NTMFEwHQYDVR0OBBYEFBYulW+lUk0Ce0vTb733NSpN
+pmLQMB8GA1UdIwQYMBaAFBYulW+lUk0Ce0vTb733NSpNpmLQMA8GA1UdEwEB/wQF
+MAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgF/q2q48oPxEHRadaqLsd2uOTcFztmgZv
+uJD1hkPILB0CIQDwsncuMuksvz7iga5lR2zHtqCSQ1YEKQtO9BQbQdoLXw==
+-----END CERTIFICATE-----
+"""
 INBOUND = [inbound.render(Inbound.parse({"open": [{"port": "22", "comment": "ssh", "source_ranges": ["198.51.100.0/24"]}], "mesh": "wg0"})).encode()]
 OPENINGS = [b"#!/bin/sh\n! nft -t list chain inet x y >/dev/null 2>&1 || nft -t list chain inet x y 2>/dev/null | grep -qF '\"edge-gateway-1\"' || "
             b"nft insert rule inet x y accept comment edge-gateway-1 || failed=1\nexit $failed\n"]

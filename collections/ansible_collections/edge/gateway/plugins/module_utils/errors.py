@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 SHOWN_VALUE_LIMIT = 120
+REASON_LIMIT = 300
 # for the few messages that are one thought, with nothing to do behind a semicolon
 REMEDIES = {
     "command_failed": "see what the program says, correct that and run again",
@@ -37,8 +38,8 @@ class GatewayError(Exception):
     retryable = False
 
     def __init__(self, message: str, option: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable(message)
+        super().__init__(self.message)
         self.option = option
 
     @property
@@ -53,6 +54,7 @@ class InvalidInput(GatewayError):
     code = "invalid_input"
 
     def __init__(self, option: str, value: object, problem: str) -> None:
+        option = named(option)
         super().__init__(f"{option} {problem}" if value is MISSING else f"{option} {shown(value)} {problem}", option)
         self.problem = problem
 
@@ -137,6 +139,19 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
 
 
+def named(option: str) -> str:
+    """The name of an option, which may be the user's own word: with no control character, cut to a readable length."""
+    text = printable(option)
+    return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
+
+
+def printable(words: str) -> str:
+    """Words on one line, with no control character: names in it may come from files and tools of others."""
+    return words if words.isprintable() else "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
+
+
 def first_line(text: str) -> str:
     """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+    found = next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+    return found if len(found) <= REASON_LIMIT else found[: REASON_LIMIT - 3] + "..."
