@@ -21,8 +21,9 @@ from chaos.figures import note, sized
 
 from .formats import Formats
 from .judge import Tally, Target, fuzz
+from .runs import HostileHost, Parameters
 
-TARGETS: List[Target] = [Formats()]
+TARGETS: List[Target] = [Formats(), Parameters(), HostileHost()]
 
 
 def report(tallies: Dict[str, Tally], seconds: float, whole: bool) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
-from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, inbound, route_file
+from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, inbound, listing, route_file
 from ansible_collections.edge.gateway.plugins.module_utils.formats.strict_json import dump_rows
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import Forward
 from ansible_collections.edge.gateway.plugins.module_utils.models.inbound import Inbound
@@ -58,6 +58,7 @@ HISTORIES = as_bytes({"runs": {"dnat_forward": "2026-11-26T03:05:04Z"}, "changes
     {"time": "2026-11-26T03:05:04Z", "module": "dnat_forward", "counts": {"added": 2}, "added": ["a", "b"]}]})
 # without the pair, which is another one each time
 BACKUPS = [archive.render(replace(backup(), files={path: item for path, item in FILES.items() if "certificates" not in path and "/certs/" not in path})).encode()]
+PACKED = listing.packed(BACKUPS[0])
 ROUTE_FILES = [route_file.render(Route.parse(item)).encode() for item in ROUTES[:12]]
 SEED_STATES = as_bytes(
     {"tcp_forwards": [{"forward_id": "vm-1", "public_port": 22015, "target_ip": "10.50.0.12", "target_port": 32215, "proto": "tcp"}],
