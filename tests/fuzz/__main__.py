@@ -19,11 +19,13 @@ from typing import Dict, List
 
 from chaos.figures import note, sized
 
+from .applied import Applied
 from .formats import Formats
 from .judge import Tally, Target, fuzz
+from .objects import Objects
 from .runs import HostileHost, Parameters
 
-TARGETS: List[Target] = [Formats(), Parameters(), HostileHost()]
+TARGETS: List[Target] = [Formats(), Objects(), Parameters(), HostileHost(), Applied()]
 
 
 def report(tallies: Dict[str, Tally], seconds: float, whole: bool) -> int:

@@ -159,7 +159,7 @@ Given = Tuple[str, bytes]
 class Formats:
     """All of them, a text at a time."""
 
-    name, share = "formats", 130_000
+    name, share = "formats", 100_000
     expected: Tuple[type[BaseException], ...] = (ValueError,)
 
     def make(self, dice: random.Random) -> Given:

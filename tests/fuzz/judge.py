@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Tuple
 
-from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError
+from ansible_collections.edge.gateway.plugins.module_utils.errors import LONGEST_MESSAGE, GatewayError
 
 from .hostile import MARK
 
 SEED = os.environ.get("EDGE_SEED", "1")
-LONGEST_MESSAGE = 600
 # of the processor, so that a busy machine is no trouble; and of the clock, for what hangs
 CPU_SECONDS, WALL_SECONDS = 1.0, 30.0
 MOST_TOLD = 12
@@ -117,6 +116,9 @@ def attempt(target: Target, given: Any, tally: Tally) -> str:
     except GatewayError as problem:
         wrong = sentence(problem.message)
         kind = f"message {wrong} ({problem.code}, {place(problem)}): {problem.message[:300]!r}" if wrong else ""
+    except OSError as problem:
+        # entry.run has a sentence for it; a pure function has no business with it
+        kind = "" if OSError in target.expected else f"{place(problem)}: {str(problem)[:200]!r}"
     except target.expected as problem:
         wrong = sentence(str(problem))
         kind = f"message {wrong} ({place(problem)}): {str(problem)[:300]!r}" if wrong else ""

@@ -19,7 +19,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Res
 from . import hostile, samples
 from .judge import Wrong
 from .modules import MODULES, Given, Module, Options, parameters
-from .watch import WATCH
+from .watch import WATCH, is_below
 
 LOCK = "/run/edge-gateway"
 # what these answer does not change while nothing is changed
@@ -56,12 +56,13 @@ def call(module: Module, params: Options, *, diff: bool = True) -> bool:
 class Parameters:
     """Every module, every option; options are made from the specs, so a new one is fuzzed by itself."""
 
-    name, share = "options", 50_000
-    expected: Tuple[type[BaseException], ...] = ()
+    name, share = "options", 40_000
+    expected: Tuple[type[BaseException], ...] = (OSError,)
 
     def __init__(self) -> None:
         self.answers: Answers = {}
         self.really: Callable[..., Result] = Host.run
+        self.scanned: Callable[..., Any] = Host.scan
 
     def make(self, dice: random.Random) -> Given:
         """A module and its parameters; those that take more get more."""
@@ -79,7 +80,11 @@ class Parameters:
                 self.answers[key] = self.really(host, argv, stdin, **options)
             return self.answers[key]
 
-        with mock.patch.object(Host, "run", answer):
+        def scan(host: Host, directory: str) -> Any:
+            # the whole of this machine is no directory of Traefik's
+            return self.scanned(host, directory) if is_below(directory, "/etc/traefik") else {}
+
+        with mock.patch.object(Host, "run", answer), mock.patch.object(Host, "scan", scan):
             return call(MODULES[name], params)
 
     def finish(self) -> List[str]:
@@ -112,7 +117,7 @@ class HostileHost:
     """A host of which everything that is read may be damaged: each answer with a chance, by the input's own dice."""
 
     name, share = "host", 18_000
-    expected: Tuple[type[BaseException], ...] = ()
+    expected: Tuple[type[BaseException], ...] = (OSError,)
 
     def make(self, dice: random.Random) -> Tuple[str, Options, int]:
         """A call, and the dice of the host."""

@@ -9,10 +9,13 @@ names of options and files, never from the text of another exception.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict
 
 SHOWN_VALUE_LIMIT = 120
 REASON_LIMIT = 300
+LONGEST_WORD, LONGEST_MESSAGE = 256, 2000
+_WORD = re.compile(rf"\S{{{LONGEST_WORD},}}")
 # for the few messages that are one thought, with nothing to do behind a semicolon
 REMEDIES = {
     "command_failed": "see what the program says, correct that and run again",
@@ -38,7 +41,7 @@ class GatewayError(Exception):
     retryable = False
 
     def __init__(self, message: str, option: str = "") -> None:
-        self.message = printable(message)
+        self.message = shortened(printable(message))
         super().__init__(self.message)
         self.option = option
 
@@ -149,6 +152,13 @@ def printable(words: str) -> str:
     """Words on one line, with no control character: names in it may come from files and tools of others."""
     return words if words.isprintable() else "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
+
+
+def shortened(message: str) -> str:
+    """A message of readable length, with its remedy: somebody's path or list in it may be as long as he likes."""
+    if len(message) > LONGEST_WORD:
+        message = _WORD.sub(lambda word: f"{word[0][:LONGEST_WORD - 3]}...", message)
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE // 2]} ... {message[5 - LONGEST_MESSAGE // 2:]}"
 
 
 def first_line(text: str) -> str:

@@ -101,6 +101,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.archive impor
 from ansible_collections.edge.gateway.plugins.module_utils.errors import MISSING, InvalidInput
 from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, sealed
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models import fields
 from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Places
 
 ARGUMENTS: spec.Spec = {**spec.BACKUP, "encrypt": {"type": "bool", "default": True}, "_key": {"type": "str", "no_log": True}}
