@@ -66,7 +66,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/chaos
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/contract tests/eda tests/chaos tests/fuzz
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
 
@@ -116,6 +116,12 @@ chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 f
 chaos-%: lab
 	$(STEP) 'chaos: $*'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
+
+.PHONY: fuzz
+fuzz: lab ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
+	$(STEP) 'fuzz'
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz --control
 
 guards: lab ## break each guard of the code in a copy; its tests must turn red
 	$(STEP) 'guards'

@@ -19,6 +19,7 @@ from typing import Dict, List
 
 from chaos.figures import note, sized
 
+from . import control
 from .applied import Applied
 from .formats import Formats
 from .judge import Tally, Target, fuzz
@@ -44,7 +45,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz")
     parser.add_argument("targets", nargs="*", choices=[*(target.name for target in TARGETS), []], metavar="TARGET")
     parser.add_argument("--only", type=int)
+    parser.add_argument("--control", action="store_true")
     arguments = parser.parse_args()
+    if arguments.control:
+        return 1 if control.missed() else 0
     begun = time.monotonic()
     chosen = [target for target in TARGETS if not arguments.targets or target.name in arguments.targets]
     tallies = {target.name: fuzz(target, sized(target.share), arguments.only) for target in chosen}

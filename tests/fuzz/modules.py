@@ -129,11 +129,25 @@ def parameters(dice: random.Random, module: Module) -> Options:
             del found[dice.choice(sorted(found))]
     if dice.random() < 0.3:
         found = hostile.mutated(dice, found, module.good)
+    # a secret that was moved into another option is none there
+    for name, option in module.spec.items():
+        if isinstance(found, dict) and not option.get("no_log") and "options" not in option and hostile.MARK in repr(found.get(name)):
+            found[name] = hostile.text(dice)
+        elif isinstance(found, dict) and isinstance(found.get(name), list) and "options" in option:
+            found[name] = [unmarked(entry, option["options"]) for entry in found[name]]
     if isinstance(found, dict) and "_packed" in module.spec and isinstance(found.get("src"), str) and dice.random() < 0.8:
         known = samples.LISTS if "forward_id" in module.spec else [*samples.as_bytes(samples.ROUTES[:4]), *samples.LISTS]
         found["_packed"] = packed(hostile.mangled(dice, dice.choice(known), known) if dice.random() < 0.5 else
                                   hostile.document_bytes(dice, [item for item in known if item[:1] in b"[{"]))
     return found if isinstance(found, dict) else {}
+
+
+def unmarked(entry: Any, spec: Dict[str, Options]) -> Any:
+    """An entry of a list, the same way."""
+    if not isinstance(entry, dict):
+        return None if hostile.MARK in repr(entry) else entry
+    return {name: item for name, item in entry.items()
+            if hostile.MARK not in f"{name}{item!r}" or spec.get(name, {}).get("no_log") and hostile.MARK not in name}
 
 
 Given = Tuple[str, Options]

@@ -158,7 +158,7 @@ def tunnel(item: Membership) -> List[str]:
     endpoint = "203.0.113.7:51820"
     config = item.config(endpoint, "")
     text = wireguard.render(wireguard.JOIN, config, PRIVATE_KEY, "/etc/wireguard/wg0.routing")
-    world.sh("ip", "link", "add", "fuzz0", "type", "wireguard")
+    world.sh("wireguard-go", "fuzz0")
     try:
         world.sh("wg", "setconf", "fuzz0", "/dev/stdin", stdin=wireguard.strip(text, 51820))
         link = wireguard.parse_dump(world.sh("wg", "show", "fuzz0", "dump"))

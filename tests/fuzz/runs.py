@@ -11,6 +11,7 @@ import random
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 from unittest import mock
 
+from ansible_collections.edge.gateway.plugins.module_utils import entry
 from ansible_collections.edge.gateway.plugins.module_utils.engines import traefik_api
 from ansible_collections.edge.gateway.plugins.module_utils.engines.http import Response
 from ansible_collections.edge.gateway.plugins.module_utils.errors import CommandFailed, first_line
@@ -46,6 +47,7 @@ def call(module: Module, params: Options, *, diff: bool = True) -> bool:
     if validated.error_messages:
         return False
     # by its own options it may start a program
+    entry.check_paths(module.spec, validated.validated_parameters)
     programs = [str(validated.validated_parameters.get("binary"))]
     with WATCH.watching(LOCK, programs=programs):
         result = module.action({**validated.validated_parameters, "diff_wanted": diff}, True)
@@ -156,7 +158,15 @@ def hostile_host(dice: random.Random) -> Iterator[None]:
             raise hostile_failure(argv, result)
         return result
 
+    known_files: Dict[str, Optional[bytes]] = {}
+
     def read(host: Host, path: str, *arguments: object, **options: object) -> Optional[bytes]:
+        # nobody changes it meanwhile
+        if path not in known_files:
+            known_files[path] = content(path)
+        return known_files[path]
+
+    def content(path: str) -> Optional[bytes]:
         known = next((items for name, items in PLANTED.items() if path.endswith(name)), None)
         known = known if known is not None or "/etc/traefik" not in path else FILES_OF_TRAEFIK
         if known is None or dice.random() < 0.3:

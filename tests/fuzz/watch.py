@@ -69,9 +69,9 @@ def _whole(path: str, directory: int) -> str:
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Whether a path is that of a folder, or of something in it."""
+    """Whether a path is that of a folder, or of something in it; with "-" at its end, of files that begin so."""
     whole = os.path.normpath(path)
-    return whole == folder or whole.startswith(folder + "/")
+    return whole == folder or whole.startswith(folder if folder.endswith("-") else folder + "/")
 
 
 WATCH = Watch()

@@ -52,8 +52,15 @@ def rule_test(command: str) -> str:
 
 
 def commands_in(text: str) -> List[str]:
-    """The commands of a script."""
-    return [found[1] for found in map(LINE.fullmatch, text.splitlines()) if found]
+    """The commands of a script; a line that somebody has changed into something else is none."""
+    return [found[1] for found in map(LINE.fullmatch, text.splitlines()) if found and _can_be_tested(found[1])]
+
+
+def _can_be_tested(command: str) -> bool:
+    try:
+        return bool(chain_test(command))
+    except (ValueError, IndexError):
+        return False
 
 
 def handles(listing: str, mark: str) -> List[str]:
