@@ -22,6 +22,7 @@ from .watch import WATCH, is_below
 
 DYNAMIC = Path("/etc/traefik/dynamic")
 OURS = ("/run/edge-gateway", "/var/lib/edge-gateway", "/etc/edge-gateway", "/etc/wireguard", str(DYNAMIC), "/etc/sysctl.d/60-edge-gateway.conf",
+        "/etc/sysctl.d/60-edge-gateway-hub.conf",
         "/etc/sysctl.d/.edge-gateway-", "/etc/traefik/.edge-gateway-", "/proc/sys/net", "/run/overlay", "/run/wireguard")
 TREES = ("/etc", "/var/lib", "/run")
 NAMES = ("dnat_forward", "traefik_route", "inbound_filter", "wg_key", "wg_peer")

@@ -10,7 +10,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Tuple
 from unittest import mock
 
 from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput
-from ansible_collections.edge.gateway.plugins.module_utils.formats import nftables, strict_json
+from ansible_collections.edge.gateway.plugins.module_utils.formats import nftables, nftables_text, strict_json
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, join
 
@@ -60,7 +60,7 @@ FAULTS: List[Tuple[str, Plant, Callable[[], Target], int]] = [
     ("JSON is taken as Python takes it", lambda: mock.patch.object(strict_json, "parse_value", _lets_numbers_crash), Formats, 2000),
     ("a message tells a secret", lambda: mock.patch.object(join, "preshared", _tells), Parameters, 800),
     ("check mode writes a file", lambda: mock.patch.object(Host, "now", _writes), Parameters, 800),
-    ("nft opens a port that nobody asked for", lambda: mock.patch.object(nftables, "elements_of", _opens_more), Objects, 800),
+    ("nft opens a port that nobody asked for", lambda: mock.patch.object(nftables_text, "elements_of", _opens_more), Objects, 800),
 ]
 
 

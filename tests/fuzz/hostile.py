@@ -11,7 +11,9 @@ import random
 from typing import Any, Dict, List, Sequence
 
 # what must never be seen again in a message, a result or a diff
-MARK = "S3CR3T-MARK"
+MARK = "S3CR3TxMARK"
+# a secret that is accepted: 32 bytes in base64
+SECRET_KEY = f"{MARK}{'A' * 32}="
 # pieces that mean something to somebody on the way: shells, YAML, Go templates, iptables, nft, wg-quick, terminals, Python
 PIECES = ["\n", "\r\n", "\0", "\t", "\v", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ufeff", "\ud800", "\U0001f600", "%", "%s",
           "%(x)s", "{}", "{{", "}}", "{{ env \"X\" }}", "{0}", "'", '"', "`", "\\", "\\n", "$(id)", "${x}", ";", "; flush ruleset", "|", "&", "#",

@@ -49,9 +49,9 @@ GOOD: Dict[str, List[Options]] = {
     "traefik_route": [*ROUTE_FORMS, {"routes": samples.ROUTES[1:4], "wait": False, "purge": True}, {"route_id": "a", "state": "absent", "wait": False},
                       {"src": "x.json", "wait": False}, {**ROUTE_FORMS[0], "static": {"entryPoints": {"web": {"address": ":80"}}}}],
     "wg_join": [{**JOIN, "controller_url": "https://controller.example.com:8443/api", "join_token": hostile.MARK},
-                {**JOIN, "join_answer": samples.ANSWER, "preshared_key": samples.SHARED_KEY, "client_networks": ["198.51.100.0/24"]},
+                {**JOIN, "join_answer": samples.ANSWER, "preshared_key": hostile.SECRET_KEY, "client_networks": ["198.51.100.0/24"]},
                 {"state": "left", "interface": "wg0"}, {**JOIN, "controller_url": "http://192.0.2.1", "join_token": "t", "probe_mtu": True}],
-    "wg_peer": [{**item, "hub": {"pools": ["10.50.0.0/24"], "endpoint": "203.0.113.7:51820"}} for item in samples.WG_PEERS]
+    "wg_peer": [{**item, "preshared_key": hostile.SECRET_KEY, "hub": {"pools": ["10.50.0.0/24"], "endpoint": "203.0.113.7:51820"}} for item in samples.WG_PEERS]
     + [{"peers": samples.WG_PEERS[:2], "purge": True, "hub": {"pools": ["10.50.0.0/24", "fd50::/64"], "mtu": 1380}}],
     "wg_key": [{"interface": "wg0"}, {"next_key": True}],
     "config_files": WISHED_FILES, "gateway_program": WISHED_FILES,

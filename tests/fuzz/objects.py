@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from typing import Any, Callable, Dict, List, Set, Tuple
@@ -33,6 +34,7 @@ PRIVATE_KEY = "GPuOE0nA9xZwJ0AqMmPgKCnBQbJ0fWzXqDkhxkUdHWE="
 MEMBERS = [{"interface": "wg0", "controller_url": "https://controller.test", "node_id": "edge-1", "answer": samples.ANSWER, "mtu": 1380,
             "listen_port": 51820, "persistent_keepalive": 25, "client_networks": ["198.51.100.0/24"]},
            {"interface": "wg0", "node_id": "edge-1", "answer": {**samples.ANSWER, "node_ip": "10.50.0.5,fd50::5", "allowed_ips": "10.50.0.0/24,fd50::/64"}}]
+NUMBERS = itertools.count()
 BATCH, BATCHES, TUNNELS = 300, 3, 40
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Keys = Dict[Tuple[str, int, int], Tuple[str, int]]
@@ -124,7 +126,14 @@ class Objects:
 
     def finish(self) -> List[str]:
         """Load the forwards for real with nft, the tunnels with wg; what they list must be what was asked for."""
-        return [words for batch in self.forwards if batch for words in loaded(batch)] + [words for item in self.members for words in tunnel(item)]
+        wrong = [words for batch in self.forwards if batch for words in loaded(batch)]
+        if self.members:
+            # of a name that no earlier one has, whose process may not have ended yet
+            name = f"fuzz{next(NUMBERS)}"
+            world.sh("wireguard-go", name)
+            wrong += [words for item in self.members for words in tunnel(name, item)]
+            world.sh("ip", "link", "delete", name)
+        return wrong
 
 
 def _route(item: Route) -> None:
@@ -153,19 +162,16 @@ def loaded(batch: Forwards) -> List[str]:
     return wrong[:3]
 
 
-def tunnel(item: Membership) -> List[str]:
+def tunnel(name: str, item: Membership) -> List[str]:
     """``wg setconf`` takes what is written, and lists the peer that was asked for."""
     endpoint = "203.0.113.7:51820"
     config = item.config(endpoint, "")
     text = wireguard.render(wireguard.JOIN, config, PRIVATE_KEY, "/etc/wireguard/wg0.routing")
-    world.sh("wireguard-go", "fuzz0")
     try:
-        world.sh("wg", "setconf", "fuzz0", "/dev/stdin", stdin=wireguard.strip(text, 51820))
-        link = wireguard.parse_dump(world.sh("wg", "show", "fuzz0", "dump"))
+        world.sh("wg", "setconf", name, "/dev/stdin", stdin=wireguard.strip(text, 51820))
+        link = wireguard.parse_dump(world.sh("wg", "show", name, "dump"))
     except AssertionError as problem:
         return [f"wg refuses a membership: {problem}"]
-    finally:
-        world.sh("ip", "link", "delete", "fuzz0")
     peers = [(peer.public_key, peer.allowed_ips, peer.keepalive, peer.endpoint) for peer in link.peers]
     asked = [(peer.public_key, tuple(sorted(peer.allowed_ips)), peer.keepalive, endpoint) for peer in config.peers]
     return [] if peers == asked else [f"wg has {peers}, asked for {asked}"]
