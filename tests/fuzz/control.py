@@ -45,8 +45,10 @@ _elements = nftables.elements_of
 
 def _opens_more(forward: Any) -> Any:
     found = _elements(forward)
-    port = 1 + (forward.first_port + 4711) % 65535
-    return (*found, nftables.Element(f"tcp{forward.family}", str(port), f"{forward.target_ip} . 22", f"{forward.forward_id}-more"))
+    name = f"tcp{forward.family}"
+    if all(element.holder != name for element in found):
+        return found
+    return (*found, nftables.Element(name, str(40000 + forward.first_port % 20000), f"{forward.target_ip} . 22", f"{forward.forward_id}"))
 
 
 def _lets_numbers_crash(data: bytes) -> object:
