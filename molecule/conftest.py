@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import pytest
 import testinfra
-from testinfra.host import Host
-
 from runs import SSH_CONFIG
+from testinfra.host import Host
 
 
 def _host(name: str) -> Host:

@@ -22,7 +22,7 @@ NAMES = {
     "power": "The power is cut while state, boot file and route files are written (ext4, and noauto_da_alloc); corrupt or lost",
     "calls": "A system call of a module fails, each one once; the state is the old one or the new one, and the next run mends the rest",
     "many": "Fifty calls at the same time add, change and delete forwards and routes, while ten more look",
-    "fuzz": "Hostile options, answers, state files, firewalls of others, files of Traefik and output of tools; tracebacks, escapes, rules not asked for",
+    "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
     "guards": "A guard is broken in a copy of the project; its tests must turn red",
 }
 # 100 is full size, which takes hours; CI does a little of everything

@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hostile input of every kind: what comes of it is success or one sentence, never a traceback, a write elsewhere, or a rule nobody asked for.
+"""Hostile input of every kind: it brings success or one sentence, never a traceback, a write elsewhere or a rule not asked for.
 
     tests/lab/lab isolate .venv/bin/python -m fuzz [TARGET ...]      (in tests)
     ... -m fuzz TARGET --only NUMBER                                 one input again, as a trouble is told

@@ -21,14 +21,39 @@ from .runs import clean
 from .watch import WATCH, is_below
 
 DYNAMIC = Path("/etc/traefik/dynamic")
-OURS = ("/run/edge-gateway", "/var/lib/edge-gateway", "/etc/edge-gateway", "/etc/wireguard", str(DYNAMIC), "/etc/sysctl.d/60-edge-gateway.conf",
-        "/etc/sysctl.d/60-edge-gateway-hub.conf",
-        "/etc/sysctl.d/.edge-gateway-", "/etc/traefik/.edge-gateway-", "/proc/sys/net", "/run/overlay", "/run/wireguard")
+OURS = (
+    "/run/edge-gateway",
+    "/var/lib/edge-gateway",
+    "/etc/edge-gateway",
+    "/etc/wireguard",
+    str(DYNAMIC),
+    "/etc/sysctl.d/60-edge-gateway.conf",
+    "/etc/sysctl.d/60-edge-gateway-hub.conf",
+    "/etc/sysctl.d/.edge-gateway-",
+    "/etc/traefik/.edge-gateway-",
+    "/proc/sys/net",
+    "/run/overlay",
+    "/run/wireguard",
+)
 TREES = ("/etc", "/var/lib", "/run")
 NAMES = ("dnat_forward", "traefik_route", "inbound_filter", "wg_key", "wg_peer")
 # where to write, whom to ask and how long to wait is not for the dice here: that would be asked for
-PLACES = {"state_dir", "config_dir", "data_dir", "dynamic_dir", "static_config", "api_url", "wait_timeout", "wait_certificate", "handshake_timeout",
-          "remote_src", "src", "_packed", "open_foreign", "backend"}
+PLACES = {
+    "state_dir",
+    "config_dir",
+    "data_dir",
+    "dynamic_dir",
+    "static_config",
+    "api_url",
+    "wait_timeout",
+    "wait_certificate",
+    "handshake_timeout",
+    "remote_src",
+    "src",
+    "_packed",
+    "open_foreign",
+    "backend",
+}
 Tree = Dict[str, Tuple[int, int, int, int]]
 
 

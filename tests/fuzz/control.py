@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, List, Tuple
 from unittest import mock
@@ -52,7 +53,7 @@ def _opens_more(forward: Any) -> Any:
 
 
 def _lets_numbers_crash(data: bytes) -> object:
-    return strict_json.json.loads(data.decode("utf-8"))
+    return json.loads(data.decode("utf-8"))
 
 
 Plant = Callable[[], ContextManager[Any]]

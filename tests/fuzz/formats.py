@@ -14,8 +14,30 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.edge.gateway.plugins.module_utils.formats import (
-    archive, dynamic_file, inbound, ip_json, iptables_parse, iptables_save, listing, nft_ruleset, openings, pem, procnet, route_file, routing, sealed, seed,
-    seed_routes, state_file, strict_json, systemd, traefik_log, traefik_static, wireguard, yaml_text)
+    archive,
+    dynamic_file,
+    inbound,
+    ip_json,
+    iptables_parse,
+    iptables_save,
+    listing,
+    nft_ruleset,
+    openings,
+    pem,
+    procnet,
+    route_file,
+    routing,
+    sealed,
+    seed,
+    seed_routes,
+    state_file,
+    strict_json,
+    systemd,
+    traefik_log,
+    traefik_static,
+    wireguard,
+    yaml_text,
+)
 from ansible_collections.edge.gateway.plugins.module_utils.formats.strict_json import dump_rows, parse_object
 from ansible_collections.edge.gateway.plugins.module_utils.models.answer import Answer
 from ansible_collections.edge.gateway.plugins.module_utils.models.call import Call
@@ -50,8 +72,12 @@ class Format:
 
 
 def _state(noun: str, parse: Callable[..., Any], name_of: Callable[[Any], str]) -> Format:
-    return Format(samples.STATES[noun], lambda data: state_file.parse(data, noun, parse, name_of),
-                  lambda items: dump_rows(noun, [item.as_dict() for item in items.values()], schema=1).encode(), is_json=True)
+    return Format(
+        samples.STATES[noun],
+        lambda data: state_file.parse(data, noun, parse, name_of),
+        lambda items: dump_rows(noun, [item.as_dict() for item in items.values()], schema=1).encode(),
+        is_json=True,
+    )
 
 
 def _chains(data: bytes) -> object:
@@ -64,8 +90,11 @@ def _words(data: bytes) -> str:
 
 
 def _save(data: bytes) -> object:
-    return iptables_save.parse(_words(data), "ip", "iptables-nft"), iptables_save.unreadable(_words(data)), \
-        seed.rules_of(_words(data), [Forward.parse(item) for item in samples.FORWARDS[:3]], "wg0", True)
+    return (
+        iptables_save.parse(_words(data), "ip", "iptables-nft"),
+        iptables_save.unreadable(_words(data)),
+        seed.rules_of(_words(data), [Forward.parse(item) for item in samples.FORWARDS[:3]], "wg0", True),
+    )
 
 
 def _ip(data: bytes) -> object:
@@ -74,7 +103,9 @@ def _ip(data: bytes) -> object:
 
 
 def _seed_state(data: bytes) -> object:
-    return seed.parse_state(data, "/data/state.json"), seed_routes.of_state(seed.entries_of(data, "/data/state.json", seed.ROUTES), "/data/state.json")
+    return seed.parse_state(data, "/data/state.json"), seed_routes.of_state(
+        seed.entries_of(data, "/data/state.json", seed.ROUTES), "/data/state.json"
+    )
 
 
 def _route_text(data: bytes) -> Route:
@@ -90,7 +121,12 @@ def _link(data: bytes) -> wireguard.Link:
 
 def _config(data: bytes) -> object:
     text = _words(data)
-    return wireguard.needs_wg_quick(text), wireguard.peer_endpoint(text), wireguard.preshared_keys(text), wireguard.is_by(wireguard.JOIN, text)
+    return (
+        wireguard.needs_wg_quick(text),
+        wireguard.peer_endpoint(text),
+        wireguard.preshared_keys(text),
+        wireguard.is_by(wireguard.JOIN, text),
+    )
 
 
 def _call(data: bytes) -> Call:
@@ -110,24 +146,33 @@ def _certificate(data: bytes) -> object:
 
 
 CALLS = samples.as_bytes(
-    {"path": "tcp/forwards", "body": samples.FORWARDS[0]}, {"path": "edge1/http/routes", "body": samples.ROUTES[0]},
-    {"path": "wg/status", "body": {}}, {"path": "tcp/forwards", "body": {"forward_id": "a", "state": "absent"}})
+    {"path": "tcp/forwards", "body": samples.FORWARDS[0]},
+    {"path": "edge1/http/routes", "body": samples.ROUTES[0]},
+    {"path": "wg/status", "body": {}},
+    {"path": "tcp/forwards", "body": {"forward_id": "a", "state": "absent"}},
+)
 KEY = bytes(range(32))
 CONFIG = b"""# Written by edge.gateway.wg_join; a change made here is undone by its next run.
-[Interface]\nPrivateKey = x\nAddress = 10.50.0.5/32\n\n[Peer]\nPublicKey = y\nEndpoint = 203.0.113.7:51820\nAllowedIPs = 10.50.0.0/24, 0.0.0.0/0
+[Interface]\nPrivateKey = x\nAddress = 10.50.0.5/32\n\n[Peer]\nPublicKey = y
+Endpoint = 203.0.113.7:51820
+AllowedIPs = 10.50.0.0/24, 0.0.0.0/0
 PersistentKeepalive = 25\n"""
 FORMATS: Dict[str, Format] = {
-    "answer": Format(samples.ANSWERS, lambda data: Answer.parse(parse_object(data)), lambda item: json.dumps(item.as_dict()).encode(), is_json=True),
+    "answer": Format(
+        samples.ANSWERS, lambda data: Answer.parse(parse_object(data)), lambda item: json.dumps(item.as_dict()).encode(), is_json=True
+    ),
     "json": Format([*samples.ANSWERS, *samples.API], strict_json.parse_value, lambda value: json.dumps(value).encode(), is_json=True),
     "forwards.json": _state("forwards", Forward.parse, lambda item: item.forward_id),
     "join.json": _state("memberships", Membership.parse, lambda item: item.interface),
     "peers.json": _state("peers", Registration.parse, lambda item: item.node_id),
     "gateway.json": Format(samples.CHOICES, lambda data: Choices.parse(parse_object(data)), is_json=True),
     "hub.json": Format(samples.HUBS, lambda data: Hub.parse(parse_object(data)), is_json=True),
-    "history.json": Format(samples.HISTORIES, lambda data: History.parse(parse_object(data)), lambda item: json.dumps(item.as_dict()).encode(),
-                           is_json=True),
-    "backup": Format(samples.BACKUPS, lambda data: archive.parse(data, PLACES, "the backup"), lambda item: archive.render(item).encode(),
-                     is_json=True),
+    "history.json": Format(
+        samples.HISTORIES, lambda data: History.parse(parse_object(data)), lambda item: json.dumps(item.as_dict()).encode(), is_json=True
+    ),
+    "backup": Format(
+        samples.BACKUPS, lambda data: archive.parse(data, PLACES, "the backup"), lambda item: archive.render(item).encode(), is_json=True
+    ),
     "sealed": Format([sealed.sealed(b"{}" * 40, KEY).encode()], lambda data: sealed.opened(data.decode("ascii", "replace"), KEY)),
     "src.json": Format(samples.LISTS[:2], lambda data: listing.parse(data, "x.json", "forwards"), is_json=True),
     "src.yml": Format([*samples.LISTS, *samples.TRAEFIK_FILES], lambda data: listing.parse(data, "x.yml", "forwards")),
@@ -138,18 +183,27 @@ FORMATS: Dict[str, Format] = {
     "seed files": Format([samples.SEED_FILE, *samples.TRAEFIK_FILES], lambda data: seed_routes.of_files([("x.yml", data)], "/d")),
     "seed state": Format(samples.SEED_STATES, _seed_state, is_json=True),
     "nft -j": Format(samples.NFT_JSON, _chains, is_json=True),
-    "nft": Format(samples.NFT_TEXT, lambda data: (nft_ruleset.rule_text(_words(data), 4), openings.handles(_words(data), "edge-gateway-1"))),
+    "nft": Format(
+        samples.NFT_TEXT, lambda data: (nft_ruleset.rule_text(_words(data), 4), openings.handles(_words(data), "edge-gateway-1"))
+    ),
     "iptables-save": Format(samples.SAVES, _save),
     "iptables-save, ours": Format(samples.SAVES, lambda data: iptables_parse.parse(_words(data), 4, "wg0", "iptables")),
     "wg dump": Format(samples.WG_DUMPS, _link),
     "wg0.conf": Format([CONFIG], _config),
     "ip -json": Format(samples.IP_JSON, _ip, is_json=True),
     "systemctl show": Format(samples.STATUSES, lambda data: systemd.parse_status(_words(data))),
-    "/proc/net": Format(samples.PROCNET, lambda data: (procnet.listening_ports(data.decode("ascii", "replace"), "tcp"), procnet.listening_ports(_words(data), "udp"))),
+    "/proc/net": Format(
+        samples.PROCNET,
+        lambda data: (procnet.listening_ports(data.decode("ascii", "replace"), "tcp"), procnet.listening_ports(_words(data), "udp")),
+    ),
     "journal": Format(samples.JOURNALS, lambda data: traefik_log.order_failures(_words(data))),
     "certificate": Format([samples.CERTIFICATE], _certificate),
-    "api certificate": Format(samples.as_bytes(json.loads(samples.API[3])[0]), lambda data: Certificate.parse(parse_object(data)), is_json=True),
-    "inbound.nft": Format(samples.INBOUND, lambda data: inbound.parse(data.decode("utf-8", "replace")), lambda item: inbound.render(item).encode()),
+    "api certificate": Format(
+        samples.as_bytes(json.loads(samples.API[3])[0]), lambda data: Certificate.parse(parse_object(data)), is_json=True
+    ),
+    "inbound.nft": Format(
+        samples.INBOUND, lambda data: inbound.parse(data.decode("utf-8", "replace")), lambda item: inbound.render(item).encode()
+    ),
     "inbound, loaded": Format(samples.NFT_JSON, lambda data: inbound.parse_listing(_words(data)), is_json=True),
     "openings": Format(samples.OPENINGS, lambda data: openings.commands_in(_words(data))),
 }

@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hostile values and damaged copies of good ones: what every target draws from. All comes from one source of chance, so a seed repeats it."""
+"""Hostile values and damaged copies of good ones: what every target draws from. A seed repeats it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,207 @@ MARK = "S3CR3TxMARK"
 # a secret that is accepted: 32 bytes in base64
 SECRET_KEY = f"{MARK}{'A' * 32}="
 # pieces that mean something to somebody on the way: shells, YAML, Go templates, iptables, nft, wg-quick, terminals, Python
-PIECES = ["\n", "\r\n", "\0", "\t", "\v", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ufeff", "\ud800", "\U0001f600", "%", "%s",
-          "%(x)s", "{}", "{{", "}}", "{{ env \"X\" }}", "{0}", "'", '"', "`", "\\", "\\n", "$(id)", "${x}", ";", "; flush ruleset", "|", "&", "#",
-          "--", "-", "+", "=", ":", "::", "/", "//", "../", "..", ".", ",", "@", "*", "?", "[", "]", "(", ")", "<", ">", "!", "~", "^", " ",
-          "０", "٣", "²", "¼", "é", "e\u0301", "ß", "K", "ı", "İ", "\nPostUp = id", "\n[Peer]", "<<", "&a", "*a", "!!python/object:os.system",
-          "!!timestamp x", "!!int x", "- ", "? ", "null", "true", "1e999", "0x1f", "0o17", "1_0", "-j ACCEPT", "-A ", "*nat", "COMMIT", "accept",
-          " # handle 1", "dnat to 1.2.3.4", "\t(none)", "off"]
-NUMBERS = [0, 1, -1, 2, 22, 80, 127, 128, 255, 256, 1279, 1280, 9000, 9001, 32767, 65535, 65536, 99999, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
-           2**63, 2**64, 10**30, -2**31, -2**63, 10**400]
+PIECES = [
+    "\n",
+    "\r\n",
+    "\0",
+    "\t",
+    "\v",
+    "\x1b[31m",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u202e",
+    "\u200b",
+    "\ufeff",
+    "\ud800",
+    "\U0001f600",
+    "%",
+    "%s",
+    "%(x)s",
+    "{}",
+    "{{",
+    "}}",
+    '{{ env "X" }}',
+    "{0}",
+    "'",
+    '"',
+    "`",
+    "\\",
+    "\\n",
+    "$(id)",
+    "${x}",
+    ";",
+    "; flush ruleset",
+    "|",
+    "&",
+    "#",
+    "--",
+    "-",
+    "+",
+    "=",
+    ":",
+    "::",
+    "/",
+    "//",
+    "../",
+    "..",
+    ".",
+    ",",
+    "@",
+    "*",
+    "?",
+    "[",
+    "]",
+    "(",
+    ")",
+    "<",
+    ">",
+    "!",
+    "~",
+    "^",
+    " ",
+    "０",
+    "٣",
+    "²",
+    "¼",
+    "é",
+    "e\u0301",
+    "ß",
+    "K",
+    "ı",
+    "İ",
+    "\nPostUp = id",
+    "\n[Peer]",
+    "<<",
+    "&a",
+    "*a",
+    "!!python/object:os.system",
+    "!!timestamp x",
+    "!!int x",
+    "- ",
+    "? ",
+    "null",
+    "true",
+    "1e999",
+    "0x1f",
+    "0o17",
+    "1_0",
+    "-j ACCEPT",
+    "-A ",
+    "*nat",
+    "COMMIT",
+    "accept",
+    " # handle 1",
+    "dnat to 1.2.3.4",
+    "\t(none)",
+    "off",
+]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    22,
+    80,
+    127,
+    128,
+    255,
+    256,
+    1279,
+    1280,
+    9000,
+    9001,
+    32767,
+    65535,
+    65536,
+    99999,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**32,
+    2**63,
+    2**64,
+    10**30,
+    -(2**31),
+    -(2**63),
+    10**400,
+]
 FLOATS = [0.0, -0.0, 1.5, 22.0, 1e308, float("inf"), float("nan")]
-TEXTS = ["", " ", "0", "-1", "65536", "00022", "22 ", "1-", "-1", "1-65535", "2-1", "0x16", "1e3", "true", "None", "null", "~", "nan", "a", "A",
-         ".", "..", "/", "//", "/etc/passwd", "/dev/zero", "/proc/self/mem", "../../etc/cron.d/x", "a/b", "localhost", "127.0.0.1", "0.0.0.0",
-         "0.0.0.0/0", "::", "::/0", "::1", "::ffff:10.0.0.1", "fe80::1%eth0", "224.0.0.1", "255.255.255.255", "169.254.169.254", "10.50.0.300",
-         "010.0.0.1", "10.50.0.0/33", "10.50.0.1/24", "1.2.3.4/", "http://", "http://[", "http://[::1", "http://a:b@c", "http://a:99999",
-         "tcp://x", "javascript:alert(1)", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "2027-02-30T00:00:00Z", "2027-01-31T18:00:00",
-         "A" * 43 + "=", "=" * 44, "-----BEGIN CERTIFICATE-----", "xn--", "xn--a", "a..b", "*.*", "-a", "a-", "{", "[", "[]", "{}", "\"", "'"]
+TEXTS = [
+    "",
+    " ",
+    "0",
+    "-1",
+    "65536",
+    "00022",
+    "22 ",
+    "1-",
+    "-1",
+    "1-65535",
+    "2-1",
+    "0x16",
+    "1e3",
+    "true",
+    "None",
+    "null",
+    "~",
+    "nan",
+    "a",
+    "A",
+    ".",
+    "..",
+    "/",
+    "//",
+    "/etc/passwd",
+    "/dev/zero",
+    "/proc/self/mem",
+    "../../etc/cron.d/x",
+    "a/b",
+    "localhost",
+    "127.0.0.1",
+    "0.0.0.0",
+    "0.0.0.0/0",
+    "::",
+    "::/0",
+    "::1",
+    "::ffff:10.0.0.1",
+    "fe80::1%eth0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "169.254.169.254",
+    "10.50.0.300",
+    "010.0.0.1",
+    "10.50.0.0/33",
+    "10.50.0.1/24",
+    "1.2.3.4/",
+    "http://",
+    "http://[",
+    "http://[::1",
+    "http://a:b@c",
+    "http://a:99999",
+    "tcp://x",
+    "javascript:alert(1)",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+23:59",
+    "2027-02-30T00:00:00Z",
+    "2027-01-31T18:00:00",
+    "A" * 43 + "=",
+    "=" * 44,
+    "-----BEGIN CERTIFICATE-----",
+    "xn--",
+    "xn--a",
+    "a..b",
+    "*.*",
+    "-a",
+    "a-",
+    "{",
+    "[",
+    "[]",
+    "{}",
+    '"',
+    "'",
+]
 
 
 def text(dice: random.Random) -> str:
@@ -41,7 +227,9 @@ def text(dice: random.Random) -> str:
         return "".join(dice.choice(PIECES) if dice.random() < 0.6 else dice.choice("aZ0.-/") for _ in range(dice.randint(1, 6)))
     if kind < 0.9:
         return (dice.choice([*PIECES, *TEXTS]) or "x") * dice.choice([9, 64, 300, 5000])
-    return "".join(chr(dice.choice([dice.randint(0, 127), dice.randint(0, 0x2fff), dice.randint(0, 0x10ffff)])) for _ in range(dice.randint(1, 20)))
+    return "".join(
+        chr(dice.choice([dice.randint(0, 127), dice.randint(0, 0x2FFF), dice.randint(0, 0x10FFFF)])) for _ in range(dice.randint(1, 20))
+    )
 
 
 def value(dice: random.Random, depth: int = 2) -> Any:
@@ -80,7 +268,7 @@ def bent_text(dice: random.Random, words: str) -> str:
     if kind == 2:
         return words[:place] + words[place:other] * dice.choice([2, 3, 50, 5000]) + words[other:]
     if kind == 3:
-        return words[:place] + chr(dice.choice([dice.randint(0, 127), dice.randint(0, 0x2fff)])) + words[other:]
+        return words[:place] + chr(dice.choice([dice.randint(0, 127), dice.randint(0, 0x2FFF)])) + words[other:]
     if kind == 4:
         return words.swapcase()
     return dice.choice(PIECES) + words if dice.random() < 0.5 else words + dice.choice(PIECES)
@@ -140,7 +328,7 @@ def mangled(dice: random.Random, data: bytes, others: Sequence[bytes] = ()) -> b
         other = dice.randint(place, min(len(data), place + dice.choice([1, 8, 80, 4000])))
         kind = dice.randrange(8)
         if kind == 0 and place < len(data):
-            data = data[:place] + bytes([data[place] ^ (1 << dice.randrange(8))]) + data[place + 1:]
+            data = data[:place] + bytes([data[place] ^ (1 << dice.randrange(8))]) + data[place + 1 :]
         elif kind == 1:
             data = data[:place] + data[other:]
         elif kind == 2:
@@ -154,7 +342,7 @@ def mangled(dice: random.Random, data: bytes, others: Sequence[bytes] = ()) -> b
         elif kind == 6 and others and dice.random() < 0.8:
             stranger = dice.choice(others)
             begin = dice.randint(0, len(stranger))
-            data = data[:place] + stranger[begin:begin + dice.choice([8, 80, 4000])] + data[other:]
+            data = data[:place] + stranger[begin : begin + dice.choice([8, 80, 4000])] + data[other:]
         elif kind == 6:
             data = data[:place] + dice.choice([b"[", b"{", b"\n", b" ", b'"', b"(", b"- "]) * dice.choice([30, 990, 50_000]) + data[other:]
         else:

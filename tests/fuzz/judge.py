@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may come of an input, whoever made it: success, or one sentence. Everything else is a trouble, and is told with the way to repeat it."""
+"""What may come of an input, whoever made it: success, or one sentence. All else is a trouble, told with the way to repeat it."""
 
 from __future__ import annotations
 
@@ -150,7 +150,9 @@ def fuzz(target: Target, count: int, only: Optional[int] = None) -> Tally:
         if kind:
             # one trouble, however the numbers within its words differ
             short = kind.split(": ", maxsplit=1)[0]
-            tally.tell(short, f"{target.name}: {kind}\n    EDGE_SEED={SEED} python -m fuzz {target.name} --only {number}\n    {repr(given)[:700]}")
+            tally.tell(
+                short, f"{target.name}: {kind}\n    EDGE_SEED={SEED} python -m fuzz {target.name} --only {number}\n    {repr(given)[:700]}"
+            )
     for words in target.finish():
         tally.tell(words[:60], f"{target.name}: {words}")
     return tally

@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forwards, routes, memberships and registrations: what is accepted is the same again when it is read back, and real tools take and list it as it is."""
+"""Forwards, routes, memberships, registrations: what is accepted is read back as the same, and real tools take it and list it as it is."""
 
 from __future__ import annotations
 
@@ -25,15 +25,30 @@ from contract import world
 from contract.forwarding import ANY_NODE
 from contract.route_wishes import RouteWish
 from contract.wishes import Wish
+from unit.samples import ANSWER
 
 from . import hostile, samples
 from .judge import Wrong, same
 
 FOREIGN = 'table ip fuzz_foreign {\n  chain c {\n    tcp dport 22 accept comment "not ours"\n  }\n}\n'
 PRIVATE_KEY = "GPuOE0nA9xZwJ0AqMmPgKCnBQbJ0fWzXqDkhxkUdHWE="
-MEMBERS = [{"interface": "wg0", "controller_url": "https://controller.test", "node_id": "edge-1", "answer": samples.ANSWER, "mtu": 1380,
-            "listen_port": 51820, "persistent_keepalive": 25, "client_networks": ["198.51.100.0/24"]},
-           {"interface": "wg0", "node_id": "edge-1", "answer": {**samples.ANSWER, "node_ip": "10.50.0.5,fd50::5", "allowed_ips": "10.50.0.0/24,fd50::/64"}}]
+MEMBERS: List[Dict[str, Any]] = [
+    {
+        "interface": "wg0",
+        "controller_url": "https://controller.test",
+        "node_id": "edge-1",
+        "answer": ANSWER,
+        "mtu": 1380,
+        "listen_port": 51820,
+        "persistent_keepalive": 25,
+        "client_networks": ["198.51.100.0/24"],
+    },
+    {
+        "interface": "wg0",
+        "node_id": "edge-1",
+        "answer": {**ANSWER, "node_ip": "10.50.0.5,fd50::5", "allowed_ips": "10.50.0.0/24,fd50::/64"},
+    },
+]
 NUMBERS = itertools.count()
 BATCH, BATCHES, TUNNELS = 300, 3, 40
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,14 +64,22 @@ KINDS: Dict[str, Tuple[Callable[[random.Random], Dict[str, Any]], Callable[[Any]
     "route": (_route_options, Route.parse, 0.2),
     "membership": (lambda dice: dict(dice.choice(MEMBERS)), Membership.parse, 0.15),
     "registration": (lambda dice: dict(dice.choice(samples.WG_PEERS[:2])), Registration.parse, 0.1),
-    "inbound": (lambda dice: {"open": [{"port": "443", "comment": "x", "source_ranges": ["198.51.100.0/24"]}], "mesh": "wg0"}, Inbound.parse, 0.05),
+    "inbound": (
+        lambda dice: {"open": [{"port": "443", "comment": "x", "source_ranges": ["198.51.100.0/24"]}], "mesh": "wg0"},
+        Inbound.parse,
+        0.05,
+    ),
 }
 
 
 def keys_of(item: Forward) -> Keys:
     """Where each of its packets goes, by protocol, IP version and port; worked out here once more."""
-    return {(proto, 6 if ":" in item.target_ip else 4, port): (item.target_ip, item.target_port + port - item.first_port)
-            for proto in ("tcp", "udp") if item.proto in (proto, "both") for port in range(item.first_port, item.last_port + 1)}
+    return {
+        (proto, 6 if ":" in item.target_ip else 4, port): (item.target_ip, item.target_port + port - item.first_port)
+        for proto in ("tcp", "udp")
+        if item.proto in (proto, "both")
+        for port in range(item.first_port, item.last_port + 1)
+    }
 
 
 def listed() -> Keys:
@@ -67,8 +90,8 @@ def listed() -> Keys:
         name, _underscore, kind = str(body.get("name", "")).partition("_")
         if name not in ("tcp4", "tcp6", "udp4", "udp6") or kind not in ("", "ranges"):
             continue
-        for key, target in body.get("elem", []):
-            key = key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key
+        for entry_key, target in body.get("elem", []):
+            key = entry_key["elem"]["val"] if isinstance(entry_key, dict) and "elem" in entry_key else entry_key
             first, last = key["range"] if isinstance(key, dict) else (key, key)
             for port in range(first, last + 1):
                 address, to = target["concat"] if isinstance(target, dict) else (target, port)
@@ -100,7 +123,13 @@ class Objects:
             return False
         parse = KINDS[kind][1]
         item = parse(options)
-        kept = item.as_kept() if kind == "forward" else {"open": item.as_dict()["open"], "mesh": item.mesh} if kind == "inbound" else item.as_dict()
+        kept = (
+            item.as_kept()
+            if kind == "forward"
+            else {"open": item.as_dict()["open"], "mesh": item.mesh}
+            if kind == "inbound"
+            else item.as_dict()
+        )
         same(parse(json.loads(json.dumps(kept))), item, kind)
         if not str(item).replace("\n", "").isprintable():
             raise Wrong(f"{kind} shows a control character")
@@ -155,7 +184,11 @@ def loaded(batch: Forwards) -> List[str]:
         return [f"accepted forwards are refused by the host: {problem.message}"]
     wanted = {key: target for item in batch.values() for key, target in keys_of(item).items()}
     found = listed()
-    wrong = [f"{key} goes to {found.get(key)}, asked for {wanted.get(key)}" for key in sorted({*wanted, *found}) if wanted.get(key) != found.get(key)]
+    wrong = [
+        f"{key} goes to {found.get(key)}, asked for {wanted.get(key)}"
+        for key in sorted({*wanted, *found})
+        if wanted.get(key) != found.get(key)
+    ]
     if world.sh("nft", "-a", "list", "table", "ip", "fuzz_foreign") != before:
         wrong.append("a table of somebody else has changed")
     world.reset()

@@ -1,7 +1,7 @@
 # Copyright (c) the edge.gateway contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules with hostile parameters, and modules on a host whose files and tools say hostile things; both in check mode, which touches nothing."""
+"""Modules with hostile parameters, and on a host whose files and tools say hostile things; in check mode, which touches nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines import traefi
 from ansible_collections.edge.gateway.plugins.module_utils.engines.http import Response
 from ansible_collections.edge.gateway.plugins.module_utils.errors import CommandFailed, first_line
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
+from unit.samples import ANSWER, KEY, OTHER_KEY
 
 from . import hostile, samples
 from .judge import Wrong
@@ -35,7 +36,7 @@ def clean(result: Options) -> None:
     except (TypeError, ValueError) as problem:
         raise Wrong(f"result cannot be told ({type(problem).__name__})") from None
     if hostile.MARK in text:
-        raise Wrong(f"result tells a secret: {text[max(0, text.index(hostile.MARK) - 200):][:300]}")
+        raise Wrong(f"result tells a secret: {text[max(0, text.index(hostile.MARK) - 200) :][:300]}")
 
 
 def call(module: Module, params: Options, *, diff: bool = True) -> bool:
@@ -95,23 +96,46 @@ class Parameters:
 
 
 PLANTED: Dict[str, List[bytes]] = {
-    "/forwards.json": samples.STATES["forwards"], "/join.json": samples.STATES["memberships"], "/peers.json": samples.STATES["peers"],
-    "/gateway.json": samples.CHOICES, "/hub.json": samples.HUBS, "/history.json": samples.HISTORIES, "/traefik.yml": samples.STATIC,
-    "/state.json": samples.SEED_STATES, "/inbound.nft": samples.INBOUND, "/openings": samples.OPENINGS, "/proc/net/tcp": samples.PROCNET,
-    "/proc/net/udp6": samples.PROCNET, "/proc/net/ip_tables_names": [b"nat\nfilter\n"], "/wg0.key": [b"GPuOE0nA9xZwJ0AqMmPgKCnBQbJ0fWzXqDkhxkUdHWE=\n"],
+    "/forwards.json": samples.STATES["forwards"],
+    "/join.json": samples.STATES["memberships"],
+    "/peers.json": samples.STATES["peers"],
+    "/gateway.json": samples.CHOICES,
+    "/hub.json": samples.HUBS,
+    "/history.json": samples.HISTORIES,
+    "/traefik.yml": samples.STATIC,
+    "/state.json": samples.SEED_STATES,
+    "/inbound.nft": samples.INBOUND,
+    "/openings": samples.OPENINGS,
+    "/proc/net/tcp": samples.PROCNET,
+    "/proc/net/udp6": samples.PROCNET,
+    "/proc/net/ip_tables_names": [b"nat\nfilter\n"],
+    "/wg0.key": [b"GPuOE0nA9xZwJ0AqMmPgKCnBQbJ0fWzXqDkhxkUdHWE=\n"],
     "/wg0.conf": [b"# Written by edge.gateway.wg_join; a change made here is undone by its next run.\n[Interface]\nPrivateKey = x\n"],
-    "/wg0.routing": [b"#!/bin/sh\n{ echo 1 >/proc/sys/net/ipv4/ip_forward; } 2>/dev/null\n"], "/token": [b"x"], "/acme.json": samples.ACME_STORES,
+    "/wg0.routing": [b"#!/bin/sh\n{ echo 1 >/proc/sys/net/ipv4/ip_forward; } 2>/dev/null\n"],
+    "/token": [b"x"],
+    "/acme.json": samples.ACME_STORES,
 }
 FILES_OF_TRAEFIK = [*samples.TRAEFIK_FILES, *samples.ROUTE_FILES]
 CASES: List[Given] = [
-    ("dnat_forward_info", {}), ("dnat_forward", samples.FORWARDS[0]), ("dnat_forward", {**samples.FORWARDS[0], "backend": "iptables"}),
-    ("traefik_route_info", {}), ("traefik_route", {**samples.ROUTES[0], "wait": False}), ("traefik_route", {**samples.ROUTES[0], "wait": True}),
-    ("wg_join_info", {}), ("gateway_health", {"max_age": 1}), ("seed_import", {"seed_dir": "/d"}),
-    ("gateway_import", {"seed_dir": "/d", "traefik_dir": "/etc/traefik/dynamic"}), ("inbound_filter", {"open": [{"port": "443"}]}),
-    ("gateway_backup", {"node": "edge1", "_key": "00" * 32}), ("gateway_restore", {"node": "edge1", "_packed": samples.PACKED}),
-    ("wg_join", {"node_id": "edge-1", "join_answer": samples.ANSWER}), ("wg_join", {"state": "left"}), ("wg_key", {}),
-    ("wg_peer", {"node_id": "node1", "node_pubkey": samples.OTHER_KEY, "hub": {"pools": ["10.50.0.0/24"]}}),
-    ("wg_peer", {"peers": [], "purge": True}), ("traefik_certificates", {"certificates": []}),
+    ("dnat_forward_info", {}),
+    ("dnat_forward", samples.FORWARDS[0]),
+    ("dnat_forward", {**samples.FORWARDS[0], "backend": "iptables"}),
+    ("traefik_route_info", {}),
+    ("traefik_route", {**samples.ROUTES[0], "wait": False}),
+    ("traefik_route", {**samples.ROUTES[0], "wait": True}),
+    ("wg_join_info", {}),
+    ("gateway_health", {"max_age": 1}),
+    ("seed_import", {"seed_dir": "/d"}),
+    ("gateway_import", {"seed_dir": "/d", "traefik_dir": "/etc/traefik/dynamic"}),
+    ("inbound_filter", {"open": [{"port": "443"}]}),
+    ("gateway_backup", {"node": "edge1", "_key": "00" * 32}),
+    ("gateway_restore", {"node": "edge1", "_packed": samples.PACKED}),
+    ("wg_join", {"node_id": "edge-1", "join_answer": ANSWER}),
+    ("wg_join", {"state": "left"}),
+    ("wg_key", {}),
+    ("wg_peer", {"node_id": "node1", "node_pubkey": OTHER_KEY, "hub": {"pools": ["10.50.0.0/24"]}}),
+    ("wg_peer", {"peers": [], "purge": True}),
+    ("traefik_certificates", {"certificates": []}),
 ]
 
 
@@ -140,8 +164,13 @@ class HostileHost:
 def printed(dice: random.Random, argv: Sequence[str]) -> Result:
     """What a tool prints."""
     tool, words = argv[0], " ".join(argv)
-    kinds = {"ip": samples.IP_JSON, "wg": samples.WG_DUMPS if "dump" in words else [samples.KEY.encode() + b"\n"], "journalctl": samples.JOURNALS,
-             "systemctl": [*samples.STATUSES, b"enabled\n", b"active\n"], "nft": samples.NFT_JSON if "-j" in argv else samples.NFT_TEXT}
+    kinds = {
+        "ip": samples.IP_JSON,
+        "wg": samples.WG_DUMPS if "dump" in words else [KEY.encode() + b"\n"],
+        "journalctl": samples.JOURNALS,
+        "systemctl": [*samples.STATUSES, b"enabled\n", b"active\n"],
+        "nft": samples.NFT_JSON if "-j" in argv else samples.NFT_TEXT,
+    }
     known = kinds.get(tool, [*samples.SAVES, b"iptables v1.8.9 (nf_tables)\n"] if "tables" in tool else [b"Version: 3.7.15\n"])
     data = dice.choice(known)
     if dice.random() < 0.7:
@@ -152,7 +181,8 @@ def printed(dice: random.Random, argv: Sequence[str]) -> Result:
 @contextlib.contextmanager
 def hostile_host(dice: random.Random) -> Iterator[None]:
     """Files and tools that say what they should not."""
-    def run(host: Host, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, holds_lock: bool = False) -> Result:
+
+    def run(host: Host, argv: Sequence[str], stdin: str = "", timeout: float = 60.0, check: bool = True, **others: bool) -> Result:
         result = printed(dice, argv)
         if check and result.rc:
             raise hostile_failure(argv, result)
@@ -182,8 +212,13 @@ def hostile_host(dice: random.Random) -> Iterator[None]:
         return ((name, read(host, f"/etc/traefik/dynamic/{name}")) for name in names)
 
     with contextlib.ExitStack() as stack:
-        for name, replacement in {"run": run, "read": read, "read_through": read, "read_many": read_many,
-                                  "find": lambda host, tool: f"/usr/sbin/{tool}"}.items():
+        for name, replacement in {
+            "run": run,
+            "read": read,
+            "read_through": read,
+            "read_many": read_many,
+            "find": lambda host, tool: f"/usr/sbin/{tool}",
+        }.items():
             stack.enter_context(mock.patch.object(Host, name, replacement))
         stack.enter_context(mock.patch.object(traefik_api, "exchange", exchange))
         yield

@@ -43,27 +43,65 @@ _wish, _routes = Wish(1), RouteWish(1)
 WISHES: List[Dict[str, Any]] = [*ENTRIES, *refusals.EVERYTHING, *(_wish.options(f"w-{number}") for number in range(20))]
 ROUTES: List[Dict[str, Any]] = [hostile_routes.GOOD, *(_routes.route() for _ in range(60))]
 FORWARDS = [item for item in WISHES if "target_ip" in item]
-ANSWERS = as_bytes(ANSWER, {**ANSWER, "node_ip": "10.50.0.5/24,fd50::5", "allowed_ips": ["10.50.0.0/24", "fd50::/64"]},
-                   {**ANSWER, "endpoint": "hub.example.com:51820"}, {**ANSWER, "endpoint": "[2001:db8::1]:51820", "extra": [1, {"a": None}]})
+ANSWERS = as_bytes(
+    ANSWER,
+    {**ANSWER, "node_ip": "10.50.0.5/24,fd50::5", "allowed_ips": ["10.50.0.0/24", "fd50::/64"]},
+    {**ANSWER, "endpoint": "hub.example.com:51820"},
+    {**ANSWER, "endpoint": "[2001:db8::1]:51820", "extra": [1, {"a": None}]},
+)
 STATES = {
     "forwards": [BY_NAME["forwards.json"], dump_rows("forwards", [Forward.parse(item).as_kept() for item in ENTRIES], schema=1).encode()],
-    "memberships": [BY_NAME["join.json"]], "peers": [BY_NAME["peers.json"]],
+    "memberships": [BY_NAME["join.json"]],
+    "peers": [BY_NAME["peers.json"]],
 }
-CHOICES = [BY_NAME["gateway.json"], *as_bytes(
-    {"schema": 1, "interface": "wg0", "backend": "iptables", "open_foreign": True, "public_addresses": ["198.51.100.1"],
-     "reserved_ports": [{"proto": "tcp", "port": 22, "used_by": "ssh"}, {"proto": "udp", "port": 51820}]})]
-HUBS = [BY_NAME["hub.json"], *as_bytes({"schema": 1, "interface": "wg1", "pools": ["10.60.0.0/16", "fd60::/64"], "endpoint": "198.51.100.1:51820",
-                                        "listen_port": 1234, "mtu": 1380, "closed": False})]
-HISTORIES = as_bytes({"runs": {"dnat_forward": "2026-11-26T03:05:04Z"}, "changes": [
-    {"time": "2026-11-26T03:05:04Z", "module": "dnat_forward", "counts": {"added": 2}, "added": ["a", "b"]}]})
+CHOICES = [
+    BY_NAME["gateway.json"],
+    *as_bytes(
+        {
+            "schema": 1,
+            "interface": "wg0",
+            "backend": "iptables",
+            "open_foreign": True,
+            "public_addresses": ["198.51.100.1"],
+            "reserved_ports": [{"proto": "tcp", "port": 22, "used_by": "ssh"}, {"proto": "udp", "port": 51820}],
+        }
+    ),
+]
+HUBS = [
+    BY_NAME["hub.json"],
+    *as_bytes(
+        {
+            "schema": 1,
+            "interface": "wg1",
+            "pools": ["10.60.0.0/16", "fd60::/64"],
+            "endpoint": "198.51.100.1:51820",
+            "listen_port": 1234,
+            "mtu": 1380,
+            "closed": False,
+        }
+    ),
+]
+HISTORIES = as_bytes(
+    {
+        "runs": {"dnat_forward": "2026-11-26T03:05:04Z"},
+        "changes": [{"time": "2026-11-26T03:05:04Z", "module": "dnat_forward", "counts": {"added": 2}, "added": ["a", "b"]}],
+    }
+)
 # without the pair, which is another one each time
-BACKUPS = [archive.render(replace(backup(), files={path: item for path, item in FILES.items() if "certificates" not in path and "/certs/" not in path})).encode()]
+BACKUPS = [
+    archive.render(
+        replace(backup(), files={path: item for path, item in FILES.items() if "certificates" not in path and "/certs/" not in path})
+    ).encode()
+]
 PACKED = listing.packed(BACKUPS[0])
 ROUTE_FILES = [route_file.render(Route.parse(item)).encode() for item in ROUTES[:12]]
 SEED_STATES = as_bytes(
-    {"tcp_forwards": [{"forward_id": "vm-1", "public_port": 22015, "target_ip": "10.50.0.12", "target_port": 32215, "proto": "tcp"}],
-     "http_routes": {"vm-1": {"hostname": "a.test", "target_url": "http://10.50.0.12", "entrypoint": "websecure", "certresolver": "le"}}},
-    {"tcp_forwards": {"vm-2": {"public_port": 1, "target_ip": "10.50.0.13", "target_port": 2}}, "http_routes": []})
+    {
+        "tcp_forwards": [{"forward_id": "vm-1", "public_port": 22015, "target_ip": "10.50.0.12", "target_port": 32215, "proto": "tcp"}],
+        "http_routes": {"vm-1": {"hostname": "a.test", "target_url": "http://10.50.0.12", "entrypoint": "websecure", "certresolver": "le"}},
+    },
+    {"tcp_forwards": {"vm-2": {"public_port": 1, "target_ip": "10.50.0.13", "target_port": 2}}, "http_routes": []},
+)
 SEED_FILE = b"""http:
   routers:
     vm-123:
@@ -78,38 +116,66 @@ SEED_FILE = b"""http:
         servers:
           - url: "http://10.50.0.12:8080"
 """
-_foreign: List[Any] = [*foreign_files.WHOLE.values(), *foreign_files.PLACES.values(), *foreign_files.UNTOLD.values(), *foreign_files.OPAQUE.values(),
-                       *(foreign_files.VALUE % value for value in foreign_files.VALUES), LENT]
-TRAEFIK_FILES = [SEED_FILE, *ROUTE_FILES[:4], *(text.encode("utf-8", "surrogatepass") for text in _foreign if len(text) < 5000),
-                 *foreign_files.BYTES.values()]
-STATIC = [b"""entryPoints:
+_foreign: List[Any] = [
+    *foreign_files.WHOLE.values(),
+    *foreign_files.PLACES.values(),
+    *foreign_files.UNTOLD.values(),
+    *foreign_files.OPAQUE.values(),
+    *(foreign_files.VALUE % value for value in foreign_files.VALUES),
+    LENT,
+]
+TRAEFIK_FILES = [
+    SEED_FILE,
+    *ROUTE_FILES[:4],
+    *(text.encode("utf-8", "surrogatepass") for text in _foreign if len(text) < 5000),
+    *foreign_files.BYTES.values(),
+]
+STATIC = [
+    b"""entryPoints:
   web: {address: ":80"}
   websecure: {address: ":443", http: {tls: {certResolver: le}}}
 certificatesResolvers:
   le: {acme: {email: ops@edge.test, storage: /var/lib/traefik/acme.json, dnsChallenge: {provider: cloudflare}}}
 providers: {file: {directory: /etc/traefik/dynamic, watch: true}}
 api: {insecure: true}
-"""]
-LISTS = [*as_bytes(FORWARDS[:5], {"forwards": FORWARDS[:2]}), b"- {forward_id: a, public_port: 22, target_ip: 10.50.0.1}\n- forward_id: b\n"
-         b"  public_port: 6000-6010\n  target_ip: fd50::1\n  expires: 2027-01-31T18:00:00Z\n"]
+"""
+]
+LISTS = [
+    *as_bytes(FORWARDS[:5], {"forwards": FORWARDS[:2]}),
+    b"- {forward_id: a, public_port: 22, target_ip: 10.50.0.1}\n- forward_id: b\n"
+    b"  public_port: 6000-6010\n  target_ip: fd50::1\n  expires: 2027-01-31T18:00:00Z\n",
+]
 WG_DUMPS = [*data("wg-*"), b"PRIV\tPUB\t51820\toff\nK\t(none)\t203.0.113.7:51820\t10.50.0.0/24,fd50::/64\t1700000000\t1\t2\t25\n"]
 NFT_JSON = data("foreign_*.json")
 NFT_TEXT = data("foreign_*.nft")
 SAVES = data("foreign_*iptables*.txt", "imports_*.txt", "iptables_*.txt", "foreign_*ip6tables.txt")
 JOURNALS = data("traefik-*.txt")
-PROCNET = [b"""  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+PROCNET = [
+    b"""  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0
    1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12346 1 0 100 0 0 10 0
    2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 1 1 0
-"""]
+"""
+]
 IP_JSON = as_bytes(
-    [{"ifindex": 1, "ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8, "scope": "host"}]},
-     {"ifname": "eth0", "mtu": 1500, "flags": ["UP"], "addr_info": [{"local": "192.0.2.7", "prefixlen": 24, "scope": "global"}]}],
-    [{"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "flags": []}, {"dst": "10.50.0.0/24", "dev": "wg0", "protocol": "218"},
-     {"dst": "192.0.2.0/24", "dev": "eth0", "nexthops": [{"dev": "eth1"}]}],
-    [{"priority": 0, "src": "all", "table": "local"}, {"priority": 17000, "src": "10.50.0.0", "srclen": 24, "table": "217", "protocol": "218"},
-     {"priority": 17001, "src": "all", "iif": "wg0", "action": "unreachable", "protocol": "218"}])
-STATUSES = [b"LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=77\nExecMainStartTimestampMonotonic=123456\nResult=success\n"]
+    [
+        {"ifindex": 1, "ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8, "scope": "host"}]},
+        {"ifname": "eth0", "mtu": 1500, "flags": ["UP"], "addr_info": [{"local": "192.0.2.7", "prefixlen": 24, "scope": "global"}]},
+    ],
+    [
+        {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "flags": []},
+        {"dst": "10.50.0.0/24", "dev": "wg0", "protocol": "218"},
+        {"dst": "192.0.2.0/24", "dev": "eth0", "nexthops": [{"dev": "eth1"}]},
+    ],
+    [
+        {"priority": 0, "src": "all", "table": "local"},
+        {"priority": 17000, "src": "10.50.0.0", "srclen": 24, "table": "217", "protocol": "218"},
+        {"priority": 17001, "src": "all", "iif": "wg0", "action": "unreachable", "protocol": "218"},
+    ],
+)
+STATUSES = [
+    b"LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=77\nExecMainStartTimestampMonotonic=123456\nResult=success\n"
+]
 CERTIFICATE = b"""-----BEGIN CERTIFICATE-----
 MIIBdzCCAR2gAwIBAgIUYZ0pK2LByCSx3Zv/gRWwD0bIFlswCgYIKoZIzj0EAwIw
 ETEPMA0GA1UEAwwGYS50ZXN0MB4XDTI2MTEyNjA5MTIxMVoXDTM2MTEyMzA5MTIx
@@ -121,20 +187,64 @@ MAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgF/q2q48oPxEHRadaqLsd2uOTcFztmgZv
 uJD1hkPILB0CIQDwsncuMuksvz7iga5lR2zHtqCSQ1YEKQtO9BQbQdoLXw==
 -----END CERTIFICATE-----
 """
-INBOUND = [inbound.render(Inbound.parse({"open": [{"port": "22", "comment": "ssh", "source_ranges": ["198.51.100.0/24"]}], "mesh": "wg0"})).encode()]
-OPENINGS = [b"#!/bin/sh\n! nft -t list chain inet x y >/dev/null 2>&1 || nft -t list chain inet x y 2>/dev/null | grep -qF '\"edge-gateway-1\"' || "
-            b"nft insert rule inet x y accept comment edge-gateway-1 || failed=1\nexit $failed\n"]
+INBOUND = [
+    inbound.render(
+        Inbound.parse({"open": [{"port": "22", "comment": "ssh", "source_ranges": ["198.51.100.0/24"]}], "mesh": "wg0"})
+    ).encode()
+]
+OPENINGS = [
+    b"#!/bin/sh\n! nft -t list chain inet x y >/dev/null 2>&1 || nft -t list chain inet x y 2>/dev/null | grep -qF '\"edge-gateway-1\"' || "
+    b"nft insert rule inet x y accept comment edge-gateway-1 || failed=1\nexit $failed\n"
+]
 API = as_bytes(
-    {"Version": "3.7.15"}, {"name": "shop@file", "provider": "file", "status": "enabled", "rule": "Host(`shop.test`)", "entryPoints": ["websecure"],
-                            "service": "shop", "tls": {"certResolver": "le"}, "using": ["websecure"]},
-    [{"name": "shop@file", "status": "disabled", "error": ["the service \"x@file\" does not exist"]}, {"name": "api@internal"}],
-    [{"name": "37005ddd", "sans": ["*.w.test"], "notAfter": "2026-12-25T20:17:02Z", "notBefore": "2026-11-25T20:17:02Z", "commonName": "c.test",
-      "serialNumber": "4", "issuerCN": "Pebble CA", "status": "warning"}], {"servers": [{"url": "http://a"}], "serverStatus": {"http://a": "UP"}})
-TEXTS = [*hostile_routes.IDS, *hostile_routes.HOSTS, *hostile_routes.PATHS, *hostile_routes.TARGETS, *hostile_routes.NETWORKS,
-         *hostile_routes.DURATIONS, *hostile_routes.TOKENS, *hostile_routes.ADDRESSES, *foreign_files.VALUES]
+    {"Version": "3.7.15"},
+    {
+        "name": "shop@file",
+        "provider": "file",
+        "status": "enabled",
+        "rule": "Host(`shop.test`)",
+        "entryPoints": ["websecure"],
+        "service": "shop",
+        "tls": {"certResolver": "le"},
+        "using": ["websecure"],
+    },
+    [{"name": "shop@file", "status": "disabled", "error": ['the service "x@file" does not exist']}, {"name": "api@internal"}],
+    [
+        {
+            "name": "37005ddd",
+            "sans": ["*.w.test"],
+            "notAfter": "2026-12-25T20:17:02Z",
+            "notBefore": "2026-11-25T20:17:02Z",
+            "commonName": "c.test",
+            "serialNumber": "4",
+            "issuerCN": "Pebble CA",
+            "status": "warning",
+        }
+    ],
+    {"servers": [{"url": "http://a"}], "serverStatus": {"http://a": "UP"}},
+)
+TEXTS = [
+    *hostile_routes.IDS,
+    *hostile_routes.HOSTS,
+    *hostile_routes.PATHS,
+    *hostile_routes.TARGETS,
+    *hostile_routes.NETWORKS,
+    *hostile_routes.DURATIONS,
+    *hostile_routes.TOKENS,
+    *hostile_routes.ADDRESSES,
+    *foreign_files.VALUES,
+]
 WG_PEERS: List[Dict[str, Any]] = [
-    {"node_id": "node1", "node_pubkey": OTHER_KEY, "node_ip": "10.50.0.12", "preshared_key": SHARED_KEY, "client_networks": ["192.168.7.0/24"]},
-    {"node_id": "node2", "node_pubkey": KEY, "replies": True}, {"node_id": "node1", "state": "absent"}]
+    {
+        "node_id": "node1",
+        "node_pubkey": OTHER_KEY,
+        "node_ip": "10.50.0.12",
+        "preshared_key": SHARED_KEY,
+        "client_networks": ["192.168.7.0/24"],
+    },
+    {"node_id": "node2", "node_pubkey": KEY, "replies": True},
+    {"node_id": "node1", "state": "absent"},
+]
 ACME_STORES = as_bytes(ACME)
 
 

@@ -14,11 +14,44 @@ from .judge import Wrong
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # event to the places of its paths, and of the directories that they are relative to
-PATHS = {"os.mkdir": ((0, 2),), "os.rmdir": ((0, 1),), "os.remove": ((0, 1),), "os.rename": ((0, 2), (1, 3)), "os.link": ((1, 3),),
-         "os.symlink": ((1, 2),), "os.chmod": ((0, 2),), "os.chown": ((0, 3),), "os.truncate": ((0, None),), "os.utime": ((0, 3),)}
-PROGRAMS = {"nft", "ip", "wg", "wg-quick", "iptables-save", "ip6tables-save", "iptables-restore", "ip6tables-restore", "iptables-nft-save",
-            "iptables-legacy-save", "ip6tables-nft-save", "ip6tables-legacy-save", "iptables", "ip6tables", "systemctl", "systemd-run",
-            "journalctl", "sysctl", "modprobe", "sh", "iptables-legacy", "ip6tables-legacy", "iptables-nft-restore", "ip6tables-nft-restore"}
+PATHS = {
+    "os.mkdir": ((0, 2),),
+    "os.rmdir": ((0, 1),),
+    "os.remove": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.truncate": ((0, None),),
+    "os.utime": ((0, 3),),
+}
+PROGRAMS = {
+    "nft",
+    "ip",
+    "wg",
+    "wg-quick",
+    "iptables-save",
+    "ip6tables-save",
+    "iptables-restore",
+    "ip6tables-restore",
+    "iptables-nft-save",
+    "iptables-legacy-save",
+    "ip6tables-nft-save",
+    "ip6tables-legacy-save",
+    "iptables",
+    "ip6tables",
+    "systemctl",
+    "systemd-run",
+    "journalctl",
+    "sysctl",
+    "modprobe",
+    "sh",
+    "iptables-legacy",
+    "ip6tables-legacy",
+    "iptables-nft-restore",
+    "ip6tables-nft-restore",
+}
 
 
 class Watch:
