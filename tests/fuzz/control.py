@@ -14,6 +14,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import Invalid
 from ansible_collections.edge.gateway.plugins.module_utils.formats import nftables, nftables_text, strict_json
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, join
+from ansible_collections.edge.gateway.plugins.module_utils.models.forward import Forward
 
 from .formats import Formats
 from .judge import Target, fuzz
@@ -52,6 +53,10 @@ def _opens_more(forward: Any) -> Any:
     return (*found, nftables.Element(name, str(40000 + forward.first_port % 20000), f"{forward.target_ip} . 22", f"{forward.forward_id}"))
 
 
+def _beside(forward: Any) -> int:
+    return int(forward.target_port - forward.first_port + 1)
+
+
 def _lets_numbers_crash(data: bytes) -> object:
     return json.loads(data.decode("utf-8"))
 
@@ -63,6 +68,7 @@ FAULTS: List[Tuple[str, Plant, Callable[[], Target], int]] = [
     ("JSON is taken as Python takes it", lambda: mock.patch.object(strict_json, "parse_value", _lets_numbers_crash), Formats, 2000),
     ("a message tells a secret", lambda: mock.patch.object(join, "preshared", _tells), Parameters, 800),
     ("check mode writes a file", lambda: mock.patch.object(Host, "now", _writes), Parameters, 800),
+    ("a range leads to the ports beside", lambda: mock.patch.object(Forward, "shift", property(_beside)), Objects, 800),
     ("nft opens a port that nobody asked for", lambda: mock.patch.object(nftables_text, "elements_of", _opens_more), Objects, 800),
 ]
 

@@ -132,7 +132,7 @@ MODULES = {name: load(name) for name in sorted(path.stem for path in FOLDER.glob
 POOL = samples.pool([[module.good for module in MODULES.values()], ANSWER])
 
 
-def typed(dice: random.Random, option: Options) -> Any:
+def typed(dice: random.Random, option: Options) -> Any:  # noqa: PLR0911  one for each type
     """A value of an option's type, whatever it is called."""
     kind = option.get("type", "str")
     if "choices" in option and dice.random() < 0.7:
