@@ -14,7 +14,7 @@ from typing import Dict, List, Tuple
 from contract import world
 from contract.forwarding import invoke
 
-from .judge import Wrong, sentence
+from .judge import Wrong, place, sentence
 from .modules import MODULES, Given, parameters
 from .objects import FOREIGN
 from .runs import clean
@@ -83,7 +83,7 @@ class Applied:
     def make(self, dice: random.Random) -> Given:
         """A module that changes something, and its parameters."""
         name = dice.choice(NAMES)
-        found = {key: value for key, value in parameters(dice, MODULES[name]).items() if key not in PLACES and not key.startswith("_")}
+        found = {key: value for key, value in parameters(dice, MODULES[name]).items() if key not in {*PLACES, "name"} and not key.startswith("_")}
         return name, {**found, **({"wait": False} if name == "traefik_route" else {})}
 
     def _begin(self) -> None:
@@ -100,7 +100,13 @@ class Applied:
         if not self.before:
             self._begin()
         with WATCH.watching(*OURS):
-            result = invoke(name, **params)
+            try:
+                result = invoke(name, **params)
+            except (TypeError, ValueError, OverflowError) as problem:
+                # Ansible's own check of a value of another type, before ours; what comes later is caught there and told
+                if "entry.py" not in place(problem):
+                    raise
+                return False
         if not result.get("failed"):
             clean({key: value for key, value in result.items() if key != "invocation"})
             return True

@@ -189,6 +189,8 @@ def parameters(dice: random.Random, module: Module) -> Options:
     for name, option in module.spec.items():
         if isinstance(found, dict) and not option.get("no_log") and "options" not in option and hostile.MARK in repr(found.get(name)):
             found[name] = hostile.text(dice)
+        elif isinstance(found, dict) and isinstance(found.get(name), dict) and "options" in option:
+            found[name] = unmarked(found[name], option["options"])
         elif isinstance(found, dict) and isinstance(found.get(name), list) and "options" in option:
             found[name] = [unmarked(entry, option["options"]) for entry in found[name]]
     if isinstance(found, dict) and "_packed" in module.spec and isinstance(found.get("src"), str) and dice.random() < 0.8:

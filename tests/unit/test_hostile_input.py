@@ -22,7 +22,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import (
     StateRefused,
     first_line,
 )
-from ansible_collections.edge.gateway.plugins.module_utils.formats import inbound, ip_json, listing, openings, pem
+from ansible_collections.edge.gateway.plugins.module_utils.formats import dynamic_file, inbound, ip_json, listing, openings, pem
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host, Result
 from ansible_collections.edge.gateway.plugins.module_utils.models.inbound import Opening
 from unit.samples import one_sentence, refusal
@@ -57,7 +57,7 @@ def test_blanks_in_a_certificate_take_no_time(filling: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "0", '{"a": 1}', '["a"]', "[" * 50_000, '[{"dst": "10.50.0.x/24"}]', '[{"ifname": 5}]',
-                                  '[{"dst": 5}]',
+                                  '[{"dst": 5}]', '[{"local": "192.0.2.x"}]',
                                   '[{"addr_info": 5}]', '[{"addr_info": [5]}]', '[{"mtu": "x"}]', '[{"flags": 5}]'])
 def test_what_ip_does_not_print(text: str) -> None:
     """Is refused in one sentence."""
@@ -120,6 +120,19 @@ def test_a_path_that_no_file_has(path: str) -> None:
 def test_space_of_any_path(path: str) -> None:
     """The directory above a relative path has an end too."""
     assert Host().space(path)[1] > 0
+
+
+def test_a_long_line_of_openings_takes_no_time() -> None:
+    """The pattern that was here tried all ways."""
+    begun = time.process_time()
+    assert openings.commands_in("a || b ||" * 20_000) == []
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("value", ["!!timestamp x", "!!bool x", "!!int x", "!!float x", "!!binary x"])
+def test_a_tag_that_does_not_fit(value: str) -> None:
+    """Cannot be told here, so it is left to Traefik."""
+    assert dynamic_file.examine("x.yml", f"a: {value}\n".encode()).opaque
 
 
 @pytest.mark.parametrize("command", ["nft 'insert", "x", "iptables -w 5 -A FORWARD", "iptables -I"])

@@ -50,7 +50,7 @@ def _check(entry: Dict[str, Any]) -> None:
         if name in ("addr_info", "nexthops"):
             _entries(value)
         elif name in TEXTS and not isinstance(value, str) or name in NUMBERS and not isinstance(value, int) or \
-                name == "flags" and not isinstance(value, list) or name == "dst" and not _is_network(value):
+                name == "flags" and not isinstance(value, list) or name in ("dst", "local") and not _is_network(value):
             raise _unknown(f"a value for {name} that it should not have")
 
 
