@@ -83,7 +83,8 @@ class Applied:
     def make(self, dice: random.Random) -> Given:
         """A module that changes something, and its parameters."""
         name = dice.choice(NAMES)
-        found = {key: value for key, value in parameters(dice, MODULES[name]).items() if key not in {*PLACES, "name"} and not key.startswith("_")}
+        given = parameters(dice, MODULES[name])
+        found = {key: value for key, value in given.items() if key not in {*PLACES, "name"} and not key.startswith("_")}
         return name, {**found, **({"wait": False} if name == "traefik_route" else {})}
 
     def _begin(self) -> None:
