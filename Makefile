@@ -75,7 +75,7 @@ ruff: setup ## Python style
 mypy: setup ## Python types
 	$(STEP) 'mypy --strict'
 	@mypy $(COLLECTION)/plugins
-	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos tests/install
+	@MYPYPATH=collections:tests mypy tests/unit tests/report tests/docsite tests/contract tests/eda tests/release tests/chaos tests/install tests/fuzz
 	@MYPYPATH=.:tests/lab mypy bench/common bench/forwards bench/routes bench/fleet
 	@MYPYPATH=collections:tests:tests/lab:molecule mypy tests/vm
 	@cd tests/lab && MYPYPATH=. mypy --strict edge_lab controller.py node_services.py
@@ -169,6 +169,11 @@ chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 f
 chaos-%: lab
 	$(STEP) 'chaos: $*'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
+
+fuzz: lab ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
+	$(STEP) 'fuzz'
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz --control
 
 guards: lab ## break each guard of the code in a copy; its tests must turn red
 	$(STEP) 'guards'

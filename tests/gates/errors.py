@@ -29,7 +29,7 @@ ERRORS = COLLECTION / "plugins/module_utils/errors.py"
 HEALTH = COLLECTION / "plugins/module_utils/models/health.py"
 # what takes a part of a sentence of others, and at which place
 PARTS = {"ValueError": 0, "NotYaml": 0, "RepeatedName": 0, "TooDeep": 0, "_Refused": 0, "ExchangeFailed": 1, "refuse": 0, "_refuse": 0,
-         "refused": 0, "_refused": 0, "_failed": 0, "_unreachable": 0, "AnsibleFilterError": 0, "HTTPBadRequest": 0}
+         "refused": 0, "_refused": 0, "_failed": 0, "_unknown": 0, "_unreachable": 0, "AnsibleFilterError": 0, "HTTPBadRequest": 0}
 # errors that have their words in errors.py; they stand in the section of their code
 OWN_WORDS = ("MissingTool", "SystemFailed")
 # functions whose answers are parts of a sentence

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import REMEDIES, GatewayError, SystemFailed, failure, help_for
+from .errors import REMEDIES, GatewayError, InvalidInput, SystemFailed, failure, help_for
 
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
@@ -39,6 +39,7 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     kind = UnloggedModule if holds_secrets(argument_spec) else AnsibleModule
     module = kind(argument_spec=argument_spec, **{"supports_check_mode": True, **constraints})
     try:
+        check_paths(argument_spec, module.params)
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
     except GatewayError as problem:
         module.fail_json(**failure(problem))
@@ -51,6 +52,14 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)
+
+
+def check_paths(argument_spec: Dict[str, Any], params: Dict[str, Any]) -> None:
+    """Raise InvalidInput for a path with NUL or half a surrogate pair, which Python gives to no system call, or a control character."""
+    for name, option in argument_spec.items():
+        path = params.get(name)
+        if option.get("type") == "path" and path and not path.isprintable():
+            raise InvalidInput(name, path, "holds a character that no path should have; correct it")
 
 
 def holds_secrets(argument_spec: Dict[str, Any]) -> bool:

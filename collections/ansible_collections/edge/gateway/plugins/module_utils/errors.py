@@ -16,6 +16,9 @@ from typing import Any, Dict
 from .documented import OPTIONS
 
 SHOWN_VALUE_LIMIT = 120
+REASON_LIMIT = 300
+LONGEST_WORD, LONGEST_MESSAGE = 256, 2000
+_WORD = re.compile(rf"\S{{{LONGEST_WORD},}}")
 # for the few messages that are one thought, with nothing to do behind a semicolon
 REMEDIES = {
     "command_failed": "see what the program says, correct that and run again",
@@ -43,8 +46,8 @@ class GatewayError(Exception):
     retryable = False
 
     def __init__(self, message: str, option: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = shortened(printable(message))
+        super().__init__(self.message)
         self.option = option
 
     @property
@@ -59,6 +62,7 @@ class InvalidInput(GatewayError):
     code = "invalid_input"
 
     def __init__(self, option: str, value: object, problem: str) -> None:
+        option = named(option)
         super().__init__(f"{option} {problem}" if value is MISSING else f"{option} {shown(value)} {problem}", option)
         self.problem = problem
 
@@ -175,6 +179,26 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
 
 
+def named(option: str) -> str:
+    """The name of an option, which may be the user's own word: with no control character, cut to a readable length."""
+    text = printable(option)
+    return text if len(text) <= SHOWN_VALUE_LIMIT else text[: SHOWN_VALUE_LIMIT - 3] + "..."
+
+
+def printable(words: str) -> str:
+    """Words on one line, with no control character: names in it may come from files and tools of others."""
+    return words if words.isprintable() else "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
+
+
+def shortened(message: str) -> str:
+    """A message of readable length, with its remedy: somebody's path or list in it may be as long as he likes."""
+    if len(message) > LONGEST_WORD:
+        message = _WORD.sub(lambda word: f"{word[0][:LONGEST_WORD - 3]}...", message)
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE // 2]} ... {message[5 - LONGEST_MESSAGE // 2:]}"
+
+
 def first_line(text: str) -> str:
     """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+    found = next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+    return found if len(found) <= REASON_LIMIT else found[: REASON_LIMIT - 3] + "..."

@@ -249,6 +249,7 @@ class Host:
 
     def space(self, path: str) -> Tuple[int, int]:
         """Bytes that are free for root on the file system of a path (or of the nearest directory above it that exists), and its size."""
+        path = os.path.abspath(path)      # else there is no end above it
         while not os.path.exists(path):
             path = os.path.dirname(path)
         found = os.statvfs(path)

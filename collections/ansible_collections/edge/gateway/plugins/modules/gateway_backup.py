@@ -101,6 +101,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.engines.archive impor
 from ansible_collections.edge.gateway.plugins.module_utils.errors import MISSING, InvalidInput
 from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, sealed
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
+from ansible_collections.edge.gateway.plugins.module_utils.models import fields
 from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Places
 
 ARGUMENTS: spec.Spec = {**spec.BACKUP, "encrypt": {"type": "bool", "default": True}, "_key": {"type": "str", "no_log": True}}
@@ -110,6 +111,8 @@ def back_up(params: Dict[str, Any], _dry_run: bool) -> Dict[str, Any]:
     """Hand the files over; what becomes of them is the business of the control node."""
     if not params["_key"] or not params["node"]:
         raise InvalidInput("_key", MISSING, "is missing; call this module by its full name, edge.gateway.gateway_backup")
+    if not fields.matches(r"[0-9a-f]{64}", params["_key"]):
+        raise InvalidInput("_key", MISSING, "is not a key; call this module by its full name, and leave this option to it")
     host = Host()
     engine = ArchiveEngine(host, Places(dynamic_dir=params["dynamic_dir"]), system.mesh_interface(host, params["interface"]))
     text = archive.render(engine.take(params["node"]))

@@ -94,7 +94,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.converge import conve
 from ansible_collections.edge.gateway.plugins.module_utils.engines import system
 from ansible_collections.edge.gateway.plugins.module_utils.engines.archive import ArchiveEngine
 from ansible_collections.edge.gateway.plugins.module_utils.engines.history import STATE_DIR, Chronicle
-from ansible_collections.edge.gateway.plugins.module_utils.errors import MISSING, InvalidInput
+from ansible_collections.edge.gateway.plugins.module_utils.errors import MISSING, InvalidInput, named
 from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, archive_contents, listing
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Places
@@ -107,7 +107,7 @@ def restore(params: Dict[str, Any], dry_run: bool) -> Dict[str, Any]:
     if not params["_packed"]:
         raise InvalidInput("_packed", MISSING, "is missing; call this module by its full name, edge.gateway.gateway_restore")
     host, places = Host(), Places(dynamic_dir=params["dynamic_dir"])
-    found = archive.parse(listing.unpacked(params["_packed"]), places, f"the backup of {params['node']}")
+    found = archive.parse(listing.unpacked(params["_packed"]), places, f"the backup of {named(str(params['node']))}")
     interface = system.mesh_interface(host, params["interface"])
     engine = ArchiveEngine(host, places, interface, params["force"])
     engine.chronicle = Chronicle(host, STATE_DIR, "gateway_restore")

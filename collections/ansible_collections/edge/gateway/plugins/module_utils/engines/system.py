@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import GatewayError, StateRefused
+from ..formats import ip_json as ip_json_format
 from ..formats.procnet import listening_ports
 from ..formats.strict_json import parse_object
 from ..host import Host
@@ -43,7 +43,7 @@ def ip_json(host: Host, *arguments: str) -> List[Dict[str, Any]]:
     done = host.run(["ip", "-json", *arguments], check=False)
     if done.rc != 0 or not done.out.strip():
         return []
-    return [entry for entry in json.loads(done.out) if entry]
+    return ip_json_format.parse(done.out)
 
 
 def addresses(host: Host, leave_out: str = "") -> Set[str]:
@@ -83,7 +83,14 @@ def way_in(host: Host) -> Optional[WayIn]:
 def listening(host: Host) -> Set[Tuple[str, int]]:
     """(Protocol, port) of what listens now at an address that other hosts can reach."""
     return {(proto, port) for proto in ("tcp", "udp") for table in (proto, f"{proto}6")
-            for port in listening_ports((host.read(f"/proc/net/{table}") or b"").decode(), proto)}
+            for port in _listening_ports(host, f"/proc/net/{table}", proto)}
+
+
+def _listening_ports(host: Host, path: str, proto: str) -> Set[int]:
+    try:
+        return listening_ports((host.read(path) or b"").decode("ascii", "replace"), proto)
+    except ValueError:
+        raise StateRefused(f"{path} is not a table of sockets that can be read; look at what it holds and run again", path) from None
 
 
 def reserved_ports(host: Host) -> Dict[Tuple[str, int], str]:

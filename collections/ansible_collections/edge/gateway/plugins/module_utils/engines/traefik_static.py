@@ -32,7 +32,9 @@ def read(host: Host, path: str, given: Optional[Mapping[str, Any]], warnings: Li
         return traefik_static.understand(yaml_text.load(text))
     except yaml_text.NoParser:
         reason = "this host has no PyYAML that can read it"
-    except (UnicodeError, ValueError) as problem:
+    except UnicodeError:
+        reason = "it is not UTF-8"
+    except ValueError as problem:
         reason = str(problem)
     warnings.append(f"static_config {path} cannot be understood ({reason}), so entrypoints and certificate resolvers were not checked; "
                     "correct static_config, or let Traefik's own report decide")

@@ -11,6 +11,7 @@ from typing import List, Tuple
 
 from ..errors import GatewayError
 from ..models.inbound import Inbound, Opening
+from . import nft_ruleset
 from .strict_json import parse_object
 
 TABLE = "edge_gateway_inbound"
@@ -78,5 +79,4 @@ def parse(text: str) -> Inbound:
 
 def parse_listing(text: str) -> List[str]:
     """The comments of the rules that are loaded, from ``nft -j list table``."""
-    entries = [entry["rule"] for entry in parse_object(text.encode()).get("nftables", ()) if "rule" in entry]
-    return [str(entry.get("comment", "a rule of somebody else")) for entry in entries]
+    return [str(body.get("comment", "a rule of somebody else")) for kind, body in nft_ruleset.entries(text) if kind == "rule"]

@@ -9,10 +9,13 @@ import base64
 import zlib
 from typing import Any, Dict, List
 
-from ..errors import InvalidInput
+from ..errors import MISSING, InvalidInput
 from . import yaml_text
 from .strict_json import parse_value
 
+# as a host reads of a file, see host.MAX_FILE
+MOST_BYTES = 32 * 1024 * 1024
+PACKED = "is damaged, or too large; call this module by its full name, and leave this option to it"
 SHAPE = "write a list of objects, or one object that holds the list as {}"
 
 
@@ -44,8 +47,19 @@ def packed(data: bytes) -> str:
 
 
 def unpacked(text: str) -> bytes:
-    """What :func:`packed` has packed."""
-    return zlib.decompress(base64.b64decode(text))
+    """What :func:`packed` has packed.
+
+    Raises:
+        InvalidInput: it is something else, or more than any file may hold.
+    """
+    try:
+        whole = zlib.decompressobj()
+        data = whole.decompress(base64.b64decode(text), MOST_BYTES)
+    except (ValueError, zlib.error):
+        raise InvalidInput("_packed", MISSING, PACKED) from None
+    if not whole.eof:
+        raise InvalidInput("_packed", MISSING, PACKED)
+    return data
 
 
 def _yaml(data: bytes) -> object:

@@ -54,7 +54,7 @@ def parse(text: str) -> List[Chain]:
     """
     chains: Dict[Tuple[str, str, str], Chain] = {}
     rules: Dict[Tuple[str, str, str], List[Rule]] = {}
-    for kind, body in _entries(text):
+    for kind, body in entries(text):
         if kind == "chain":
             chain = _chain(body)
             chains[chain.family, chain.table, chain.name] = chain
@@ -78,14 +78,19 @@ def rule_text(listing: str, handle: int) -> str:
     return next((line.strip()[:-len(mark)] for line in listing.splitlines() if line.endswith(mark)), "")
 
 
-def _entries(text: str) -> List[Tuple[str, Mapping[str, Any]]]:
+def entries(text: str) -> List[Tuple[str, Mapping[str, Any]]]:
+    """What a listing holds, each with its kind (``chain``, ``rule``).
+
+    Raises:
+        StateRefused: this is not what nft prints.
+    """
     try:
         listing = json.loads(text)
-        entries = [item for entry in listing["nftables"] for item in entry.items()]
+        items = [item for entry in listing["nftables"] for item in entry.items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StateRefused("nft printed something that is not a listing in JSON; look at 'nft -j list chains' "
                            "and run again", "nft") from None
-    return [(str(kind), body) for kind, body in entries if isinstance(body, dict)]
+    return [(str(kind), body) for kind, body in items if isinstance(body, dict)]
 
 
 def _chain(body: Mapping[str, Any]) -> Chain:

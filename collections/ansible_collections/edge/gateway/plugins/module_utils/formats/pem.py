@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Tuple
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
+_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+)\s-----END CERTIFICATE-----")
 _UTC, _GENERALIZED = 0x17, 0x18
 _SEQUENCE, _VERSION = 0x30, 0xA0
 

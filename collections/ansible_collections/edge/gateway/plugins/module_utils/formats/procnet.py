@@ -16,6 +16,9 @@ def listening_ports(table: str, proto: str) -> Set[int]:
     Args:
         table: the text of one file.
         proto: ``tcp`` (listening sockets) or ``udp`` (sockets without a peer).
+
+    Raises:
+        ValueError: it is no such table.
     """
     ports = set()
     for line in table.splitlines()[1:]:

@@ -65,8 +65,8 @@ def load(text: str, first: bool = False, plain: bool = False) -> object:
         raise NotYaml("a name in it is no text") from None
     except NotYaml:
         raise
-    except ValueError:
-        # !!int with no number behind it
+    except (ValueError, AttributeError, LookupError):
+        # !!int, !!timestamp or !!bool with no such thing behind it
         raise NoParser from None
 
 

@@ -38,8 +38,11 @@ class Opening(NamedTuple):
             if unknown:
                 raise InvalidInput(unknown[0], entry[unknown[0]], "is no option of an open port; "
                                                                   "use port, proto, source_ranges and comment")
+            given = entry.get("source_ranges") or ()
+            if not isinstance(given, (list, tuple)):
+                raise InvalidInput("source_ranges", given, "is not a list of networks; write it like ['203.0.113.0/24']")
             first, last = fields.ports("port", entry.get("port"))
-            sources = {fields.exact_network("source_ranges", word) for word in entry.get("source_ranges") or ()}
+            sources = {fields.exact_network("source_ranges", word) for word in given}
             ordered = sorted(sources, key=lambda item: (item.version, int(item.network_address), item.prefixlen))
             return cls(fields.choice("proto", entry.get("proto") or "tcp", ["tcp", "udp"]), first, last,
                        tuple(str(item) for item in ordered), fields.comment("comment", entry.get("comment") or ""))
