@@ -140,7 +140,7 @@ install-test: lab ## the built collection beside nothing but ansible-core; CELLS
 	$(STEP) 'the collection as it is installed'
 	@PYTHONPATH=tests python -m install $(CELLS)
 
-molecule: setup ## all scenarios on real hosts, two at a time; each makes and removes its own (EDGE_LABS=3 for three)
+molecule: setup ## all scenarios on real hosts, three at a time (EDGE_LABS); each makes and removes its own
 	$(STEP) 'molecule'
 	@tests/lab/lab down
 	@molecule/in-parts
