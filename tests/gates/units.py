@@ -34,7 +34,8 @@ PYTHONS = [text((3, minor)) for minor in range(OLDEST_HOST_PYTHON[1], NEWEST_MIN
 # what only a control node has, or only this repository: Ansible's own code, our plugins for it, other tools, files beside the collection;
 # and certificates made for a test, of which the names of cases are made, so that two processes would not collect the same
 ELSEWHERE = re.compile(r"from ansible\.(?!module_utils\b)|import ansible\b|plugin_utils|plugins\.(filter|action|callback|test)\b"
-                       r"|jsonschema|cryptography|docutils|unit\.test_|backup_samples|parents\[|^from (report|install|docsite|gates)\b", re.MULTILINE)
+                       r"|jsonschema|cryptography|docutils|unit\.test_|backup_samples|parents\["
+                       r"|^from (report|install|docsite|gates)\b", re.MULTILINE)
 # the name under which ansible-test looks for a get-pip.py that it would download
 GET_PIP = Path.home() / ".ansible/test/cache/get_pip_24_2.py"
 
