@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docsite.blocks import OWN, Block, Command, missing
-from runs import TOP, environment
+from runs import SSH_CONFIG, TOP, environment
 from testinfra.host import Host
 
 LIMIT_SECONDS = 300
@@ -44,7 +44,7 @@ class Reader:
         self.folder.mkdir()
         (self.home / "edge.gateway").symlink_to(TOP)
         aliases = "".join(f"Host {name}\n  HostName {address}\n" for name, address in NAMES.items())
-        (self.home / "ssh_config").write_text(f"{aliases}Host *\nInclude {TOP}/.lab/ssh/config\n")
+        (self.home / "ssh_config").write_text(f"{aliases}Host *\nInclude {SSH_CONFIG}\n")
         for edge in EDGES:
             self.write_file(f"host_vars/{edge}.yml", LAB_VARIABLES)
 
