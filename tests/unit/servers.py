@@ -66,6 +66,8 @@ def serving(react: Callable[[Handler, int], None], context: Optional[ssl.SSLCont
             address: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server for a while."""
     server = Server(react, address)
+    # a client that has gone between its coming and its being let in would be waited for, and shutdown() with it
+    server.socket.settimeout(1)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
