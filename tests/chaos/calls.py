@@ -21,10 +21,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.edge.gateway.plugins.module_utils.formats import archive, listing
+from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Archive
 from contract import world
 from contract.forwarding import IPV6_FORWARDING
+from unit.backup_samples import edge_files
+from unit.test_certificates import pair
 
 from .figures import PERCENT, note
 
@@ -36,7 +40,8 @@ ERRORS = {"openat": "EMFILE", "write": "ENOSPC", "flock": "EINTR", "mkdir": "ENO
 # of the interpreter alone: without memory and signals it ends, and with it nothing of ours
 LEFT_OUT = {"exit_group", "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "rt_sigaction", "rt_sigprocmask", "exit",
             "rt_sigreturn", "getpid", "gettid", "restart_syscall", "sigaltstack"}
-DYNAMIC = Path("/etc/traefik/dynamic")
+DYNAMIC, CERTS = Path("/etc/traefik/dynamic"), Path("/etc/traefik/certs")
+FOLDERS = (world.STATE_DIR, world.CONFIG_DIR, world.WIREGUARD_DIR, DYNAMIC, CERTS)
 SUBJECT = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
@@ -52,12 +57,23 @@ FORWARD = {"forward_id": "one", "public_port": "22015", "target_ip": "10.50.0.12
 ROUTE = {"route_id": "one", "hostname": "one.test", "target_url": "http://10.50.0.12:8080", "wait": False}
 
 
+FILES: Dict[str, Any] = {"files": [{"path": f"/etc/edge-gateway/{name}", "mode": "0600", "content": name * 2000} for name in "ab"]}
+CERTIFICATES: Dict[str, Any] = {"certificates": [{"name": "one", **pair()}], "group": "root"}
+INBOUND: Dict[str, Any] = {"open": [{"port": "22"}, {"port": "443"}], "mesh": "wg0"}
+
+
 class Case(NamedTuple):
-    """A change: the module, what stands before, and what is asked for."""
+    """A change: the module, what stands before (nothing, or what it was asked for), and what is asked for."""
 
     module: str
-    before: Dict[str, Any]
+    before: Optional[Dict[str, Any]]
     after: Dict[str, Any]
+
+
+def backup() -> str:
+    """What a backup brings to a new host; Traefik's user and with him his files are left out."""
+    files = {path: file for path, file in edge_files().items() if file.group == "root"}
+    return listing.packed(archive.render(Archive("edge1", "2026-11-26T03:05:04Z", files)).encode())
 
 
 CASES = [
@@ -65,6 +81,10 @@ CASES = [
     Case("dnat_forward", FORWARD, {"forward_id": "one", "state": "absent"}),
     Case("traefik_route", ROUTE, {**ROUTE, "target_url": "http://10.50.0.13:8080"}),
     Case("traefik_route", ROUTE, {"route_id": "one", "state": "absent", "wait": False}),
+    Case("inbound_filter", INBOUND, {**INBOUND, "open": [{"port": "22"}]}),
+    Case("config_files", FILES, {"files": [{**FILES["files"][0], "content": "new\n"}], "absent": ["/etc/edge-gateway/b"]}),
+    Case("traefik_certificates", CERTIFICATES, {**CERTIFICATES, "certificates": [{"name": "two", **pair()}]}),
+    Case("gateway_restore", None, {"_packed": backup()}),
 ]
 
 
@@ -74,13 +94,15 @@ def prepare(case: Case) -> None:
     IPV6_FORWARDING.write_text("0")
     shutil.rmtree(DYNAMIC, ignore_errors=True)
     DYNAMIC.mkdir()
-    result = world.module(case.module, **case.before)
-    assert result.get("changed"), result
+    shutil.rmtree(CERTS, ignore_errors=True)
+    if case.before is not None:
+        result = world.module(case.module, **case.before)
+        assert result.get("changed"), result
 
 
 def standing() -> Tuple[Dict[str, bytes], str]:
-    """All that a change is about: state, boot file and route files by name, and the kernel's table without its counters."""
-    kept = {path.name: path.read_bytes() for folder in (world.STATE_DIR, world.CONFIG_DIR, DYNAMIC) for path in sorted(folder.iterdir())
+    """All that a change is about: the files of ours by path, and the kernel's table without its counters."""
+    kept = {str(path): path.read_bytes() for folder in FOLDERS for path in sorted(folder.glob("*"))
             if path.is_file() and path.name not in ("history.json", "forwards.json.prev")}
     return kept, re.sub(r"counter packets \d+ bytes \d+ ?|# handle \d+", "", world.ruleset())
 
@@ -134,7 +156,9 @@ def broken(case: Case, call: str, number: int, sides: Tuple[Tuple[Dict[str, byte
         if not result.get("failed") and after != sides[1]:
             found.append("says that all is well, and it is not")
     except (IndexError, ValueError):
-        found.append(f"no answer: {(err or out).strip().splitlines()[-1:]}")
+        # Ansible asks for the locale before anything of ours runs, and does not catch that
+        if "locale.Error" not in err:
+            found.append(f"no answer: {(err or out).strip().splitlines()[-1:]}")
     if any(data not in (sides[0][0].get(name), sides[1][0].get(name)) for name, data in after[0].items()) or after[1] not in (
             sides[0][1], sides[1][1]):
         found.append("a third state is kept")
@@ -157,7 +181,7 @@ def main() -> int:
     """Let them fail, and tell."""
     begun, count = time.monotonic(), 0
     wrong: List[str] = []
-    for case in CASES[::1 if PERCENT >= 100 else 2]:
+    for case in CASES if PERCENT >= 100 else CASES[:4:2]:
         prepare(case)
         old = standing()
         assert world.module(case.module, **case.after).get("changed")
