@@ -64,7 +64,7 @@ clean: ## remove the lab and all that was built; the virtual environment stays
 ##@ Checks without a host
 
 # the longest first; each one's output when it is done, and all of them although one fails
-GATES := sanity docsite lint rehearse docs mypy importer licences shell ruff
+GATES := sanity docsite lint rehearse docs mypy importer sandbox licences shell ruff
 gates: setup ## all of these checks, two at a time
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(GATES)
 
@@ -115,6 +115,10 @@ licences: setup ## REUSE: every file says whose it is and under which licence
 shell: setup ## shellcheck, for every script of a shell
 	$(STEP) 'shellcheck'
 	@tests/gates/shell
+
+sandbox: setup ## our units are exposed to 2.0 or less, by systemd-analyze security
+	$(STEP) 'systemd-analyze security'
+	@python tests/gates/sandbox.py
 
 rehearse: setup ## a release in a throw-away clone, and what an execution environment is built of
 	$(STEP) 'release and execution environment'

@@ -111,3 +111,12 @@ def test_a_host_that_cannot_keep_it_all_is_not_armed(tmp_path: Path, root: Path)
     (tmp_path / "bin/tar").chmod(0o755)
     assert rollback_script(tmp_path, "keep").returncode == 1
     assert not (tmp_path / "place/complete").exists()
+
+
+@pytest.mark.parametrize("iptables", [False, True])
+def test_the_unit_may_write_where_our_files_are(iptables: bool) -> None:
+    """Also where routes lie in another directory; what rules of iptables need is there with them alone."""
+    text = rollback.unit("/srv/routes/", iptables)
+    assert "@" not in text.replace("=@system-service", "").replace(" @module", "").replace("~@resources", "")
+    assert "ReadWritePaths=/etc /var/lib /run -/usr/local/lib -/srv/routes /proc/sys/net\n" in text
+    assert ("CAP_SYS_MODULE" in text, "AF_INET6" in text, " @module" in text, "ProtectKernelModules=no" in text) == (iptables,) * 4

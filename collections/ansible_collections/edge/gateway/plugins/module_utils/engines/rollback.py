@@ -10,7 +10,7 @@ import time
 from typing import Any, Dict
 
 from ..errors import Busy, CommandFailed, GatewayError, MissingTool
-from ..formats.rollback import DIRECTORY, UNIT, UNIT_TEXT, script
+from ..formats.rollback import DIRECTORY, IPTABLES_FILES, UNIT, script, unit
 from ..formats.strict_json import parse_object
 from ..host import Host
 from ..models import fields
@@ -74,8 +74,9 @@ class Rollback:
         self.host.remove(f"{DIRECTORY}/token")
         self.host.run(["/bin/sh", SCRIPT, "keep"])
         self.host.write(f"{DIRECTORY}/token", self.token + "\n")
-        if self.host.read(UNIT_FILE) != UNIT_TEXT.encode():
-            self.host.write(UNIT_FILE, UNIT_TEXT, 0o644)
+        text = unit(self.dynamic_dir, any(self.host.read(path) is not None for path in IPTABLES_FILES))
+        if self.host.read(UNIT_FILE) != text.encode():
+            self.host.write(UNIT_FILE, text, 0o644)
             self.host.run(["systemctl", "daemon-reload"])
         self.host.run(["systemctl", "enable", "--quiet", UNIT])
 

@@ -8,20 +8,53 @@ A script, and not our own code: it has to work when everything that a run has ju
 
 from __future__ import annotations
 
+from typing import Dict
+
 DIRECTORY = "/var/lib/edge-gateway/rollback"
 UNIT = "edge-gateway-rollback.service"
 
-UNIT_TEXT = f"""# Written by edge.gateway.gateway_confirm.
+# rules of iptables, which need more than those of nft
+IPTABLES_FILES = ("/etc/edge-gateway/forwards.rules", "/etc/edge-gateway/openings")
+
+_UNIT = """# Written by edge.gateway.gateway_confirm.
 [Unit]
 Description=Take back a change of edge.gateway that nobody has confirmed
 # after a reboot in the middle of a change nobody will come to confirm it
-ConditionPathExists={DIRECTORY}/armed
+ConditionPathExists=@DIRECTORY@/armed
 After=network.target edge-gateway-forwards.service
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh {DIRECTORY}/rollback restore
+ExecStart=/bin/sh @DIRECTORY@/rollback restore
 TimeoutStartSec=300
+UMask=0077
+# where the files of edge.gateway are
+ProtectSystem=strict
+ReadWritePaths=/etc /var/lib /run -/usr/local/lib -/@DYNAMIC@ /proc/sys/net
+# files of Traefik's user too
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE@CAPABILITIES@
+RestrictAddressFamilies=AF_NETLINK AF_UNIX@FAMILIES@
+SystemCallFilter=@system-service@CALLS@
+SystemCallFilter=~@resources
+NoNewPrivileges=yes
+PrivateMounts=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectHome=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=@MODULES@
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+IPAddressDeny=any
 
 [Install]
 WantedBy=multi-user.target
@@ -185,8 +218,17 @@ esac
 
 def script(interface: str, dynamic_dir: str) -> str:
     """The script for a host with this mesh interface and directory of routes; both are plain names."""
-    given = {"@DIRECTORY@": DIRECTORY, "@INTERFACE@": interface, "@DYNAMIC@": dynamic_dir.strip("/"), "@UNIT@": UNIT}
-    text = _SCRIPT
-    for mark, value in given.items():
+    return _filled(_SCRIPT, {"@INTERFACE@": interface, "@DYNAMIC@": dynamic_dir.strip("/"), "@UNIT@": UNIT})
+
+
+def unit(dynamic_dir: str, iptables: bool) -> str:
+    """The unit for a host with this directory of routes, with or without rules of iptables."""
+    return _filled(_UNIT, {"@DYNAMIC@": dynamic_dir.strip("/"), "@CAPABILITIES@": " CAP_SYS_MODULE" if iptables else "",
+                           "@FAMILIES@": " AF_INET AF_INET6" if iptables else "", "@CALLS@": " @module" if iptables else "",
+                           "@MODULES@": "no" if iptables else "yes"})
+
+
+def _filled(text: str, given: Dict[str, str]) -> str:
+    for mark, value in {"@DIRECTORY@": DIRECTORY, **given}.items():
         text = text.replace(mark, value)
     return text
