@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from release.commands import COLLECTION, git
+from release.commands import COLLECTION, git, run
+from release.mirror import DIGESTS, lists
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +24,10 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(ROOT / name, target / name)
     fragment = target / COLLECTION / "changelogs/fragments/0-test.yml"
     fragment.write_text("---\nbugfixes:\n  - a bug of the test is repaired.\n")
+    with lists(tmp_path_factory.mktemp("mirror")) as mirror:
+        mirror.write(DIGESTS)
+        ended = run(target, ".ci/pin-traefik", mirror.url)
+    assert ended.returncode == 0, ended.stderr
     git(target, "init", "-q", "-b", "main")
     git(target, "add", "-A")
     git(target, "commit", "-q", "-m", "everything")

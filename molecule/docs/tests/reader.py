@@ -25,8 +25,10 @@ PATIENCE_SECONDS = 20
 NAMES = {"hub.example.com": "10.89.50.2", "edge1.example.com": "10.89.50.11", "edge2.example.com": "10.89.50.21",
          "node1.example.com": "10.89.61.12"}
 EDGES = ("edge1.example.com", "edge2.example.com")
-# what the lab needs and no reader does: it cannot download
-LAB_VARIABLES = "edge_gateway_traefik_mirror: http://10.89.50.2:9001/traefik\n"
+# what the lab needs and no reader does: it cannot download, and packs its archives itself
+LAB_VARIABLES = ("edge_gateway_traefik_mirror: http://10.89.50.2:9001/traefik\n"
+                 "edge_gateway_traefik_checksum: 'sha256:{{ edge_gateway_traefik_mirror }}/v{{ edge_gateway_traefik_version }}/traefik_v{{ "
+                 "edge_gateway_traefik_version }}_checksums.txt'\n")
 
 
 @dataclass

@@ -86,6 +86,17 @@ def test_the_units_work_in_their_sandbox(move: Move, edge: Host) -> None:
     assert complaints(edge) == []
 
 
+def test_a_change_is_taken_back(move: Move, edge: Host) -> None:
+    """In its sandbox the unit can do with iptables what it can with nft: rules, files and switches come back."""
+    done = run("ansible", "edge", "-m", "edge.gateway.gateway_confirm", "-a", "state=armed timeout=600")
+    assert done.returncode == 0, done.output
+    edge.check_output("iptables -t nat -F && rm /etc/edge-gateway/forwards.rules && echo 0 >/proc/sys/net/ipv4/ip_forward && "
+                      "chown traefik /etc/edge-gateway/gateway.json")
+    edge.check_output("systemctl start edge-gateway-rollback.service && systemctl stop edge-gateway-rollback.timer")
+    assert sorted(edge.check_output(RULES).splitlines()) == sorted(move.rules.splitlines())
+    assert edge.check_output("cat /proc/sys/net/ipv4/ip_forward; stat -c %U /etc/edge-gateway/gateway.json").split() == ["1", "root"]
+
+
 def test_a_reboot_brings_it_back(move: Move, edge: Host, client: Host) -> None:
     """Without a run of Ansible, and without the timer."""
     reboot = "reboot_timeout=60 test_command='systemctl is-system-running --wait'"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -27,10 +28,11 @@ from edge_traefik_service import (
     role,
     version,
 )
-from runs import SSH_CONFIG, playbook
+from runs import SSH_CONFIG, TOP, playbook
 from testinfra.host import Host
 
 ENDS, HANGS, WRONG = "9.9.1", "9.9.2", "9.9.3"
+ARCHIVE = TOP / f".lab/mirror/traefik/v{OLD}/traefik_v{OLD}_linux_amd64.tar.gz"
 STOP = "/tmp/stop-load"
 DROP_IN = "/etc/systemd/system/traefik.service.d"
 
@@ -40,6 +42,31 @@ def the_routes_are_served(client: Host) -> Iterator[None]:
     """Whatever a test does, at its end they are."""
     yield
     assert "hello from node1" in client.check_output(f"{CURL} --retry 5 --retry-all-errors")
+
+
+@pytest.mark.parametrize("given", [
+    {"edge_gateway_traefik_checksum": "", "edge_gateway_traefik_pins": {OLD: {"amd64": "0" * 64}}},
+    {"edge_gateway_traefik_checksum": f"sha256:{'0' * 64}"},
+    {"edge_gateway_traefik_checksum": f"sha256:{'0' * 64}", "edge_gateway_traefik_archive": str(ARCHIVE)},
+], ids=["pinned", "given", "archive"])
+def test_an_archive_that_is_another_one(edge: Host, given: dict[str, object]) -> None:
+    """By the checksum that the collection has pinned, or that the user has given, from the mirror or by hand."""
+    done = role(edge_gateway_traefik_version=OLD, **given)
+    assert done.returncode == 2 and "checksum" in done.stdout and "0" * 64 in done.stdout, done.output
+    assert edge.check_output("ls /usr/local/lib/traefik/*/traefik") == f"/usr/local/lib/traefik/{NEW}/traefik"
+    assert version(edge) == NEW
+
+
+def test_an_archive_by_hand(edge: Host) -> None:
+    """With its checksum it is taken, in check mode too."""
+    digest = "sha256:" + hashlib.sha256(ARCHIVE.read_bytes()).hexdigest().upper()
+    given = {"edge_gateway_traefik_checksum": digest, "edge_gateway_traefik_archive": str(ARCHIVE)}
+    assert role("--check", edge_gateway_traefik_version=OLD, **given).returncode == 0
+    done = role(edge_gateway_traefik_version=OLD, edge_gateway_traefik_mirror="http://127.0.0.1:9", **given)
+    assert done.returncode == 0, done.output
+    assert version(edge) == OLD
+    assert role(edge_gateway_traefik_version=NEW).returncode == 0
+    edge.check_output(f"rm -r /usr/local/lib/traefik/{OLD}")
 
 
 def test_back_to_an_older_version(edge: Host) -> None:
