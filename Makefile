@@ -21,14 +21,21 @@ packages: ## install the Debian packages of debian-packages.txt that are missing
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
 	  apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing >/dev/null; fi
 
-.venv/.stamp: requirements.txt
+.venv/.stamp: requirements.lock
 	$(STEP) 'Python tools into .venv'
 	@python3 -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt 2>&1 | { grep -v '^WARNING' || true; }
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 | { grep -v '^WARNING' || true; }
 	@.venv/bin/pip check >/dev/null
 	@touch $@
 
 setup: packages .venv/.stamp ## Debian packages and the virtual environment
+
+lock: packages ## choose what requirements.txt needs anew, with the checksum of every file, into requirements.lock
+	$(STEP) 'requirements.lock'
+	@python3 -m venv .cache/venv-lock
+	@.cache/venv-lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 2>&1 | { grep -v '^WARNING' || true; }
+	@.cache/venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  requirements.txt --output-file requirements.lock
 
 ##@ The lab: four systemd hosts in a closed namespace
 

