@@ -38,6 +38,12 @@ def locked(name: str = "lock") -> Iterator[None]:
         yield
 
 
+def mirror() -> None:
+    """Make what tests in namespaces of their own need, which are no hosts."""
+    with locked("build"):
+        images.ensure_mirror()
+
+
 def up() -> None:
     """Bring the lab up, with all that has to be built for it."""
     suite = os.environ.get("EDGE_LAB_SUITE") or SUITES[0]
@@ -45,9 +51,9 @@ def up() -> None:
         raise LabError(f"EDGE_LAB_SUITE is {suite!r}, not one of {', '.join(SUITES)}")
     with locked():
         wanted = description.load(INVENTORY)
+        mirror()
         with locked("build"):
             stamp = images.ensure_image(suite)
-            images.ensure_mirror()
         # the way hosts are made counts too
         fingerprint = wanted.fingerprint(f"{suite} {stamp} {Path(hosts.__file__).read_text()}")
         if namespace.holder() and hosts.is_ready(fingerprint, wanted):
@@ -109,6 +115,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lab", description="The lab: hosts to try the collection on.")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     commands.add_parser("up", help="bring the lab up; builds what is missing")
+    commands.add_parser("mirror", help="make Traefik's downloads, all that the command isolate needs")
     commands.add_parser("down", help="remove hosts and namespaces, keep what was built")
     commands.add_parser("clean", help="down, and remove everything that was built")
     commands.add_parser("status", help="tell what runs")
@@ -148,7 +155,7 @@ def perform(arguments: argparse.Namespace) -> int:
     elif name == "_hold":
         namespace.hold(hosts.restart_rebooted)
     else:
-        {"up": up, "down": down, "clean": clean, "status": status}[name]()
+        {"up": up, "mirror": mirror, "down": down, "clean": clean, "status": status}[name]()
     return 0
 
 
