@@ -35,7 +35,7 @@ PYTHONS = [text((3, minor)) for minor in range(OLDEST_HOST_PYTHON[1], NEWEST_MIN
 # and certificates made for a test, of which the names of cases are made, so that two processes would not collect the same
 ELSEWHERE = re.compile(r"from ansible\.(?!module_utils\b)|import ansible\b|plugin_utils|plugins\.(filter|action|callback|test)\b"
                        r"|jsonschema|cryptography|docutils|unit\.test_|backup_samples|parents\["
-                       r"|^from (report|install|docsite|gates)\b", re.MULTILINE)
+                       r"|^from (chaos|report|install|docsite|gates)\b", re.MULTILINE)
 # the name under which ansible-test looks for a get-pip.py that it would download
 GET_PIP = Path.home() / ".ansible/test/cache/get_pip_24_2.py"
 
