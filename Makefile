@@ -221,7 +221,7 @@ release: setup ## VERSION=x.y.z: changelog, tarball, commit and tag; publishes n
 
 test: setup ## every gate and every test
 	@$(MAKE) --no-print-directory gates unit contract
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target chaos fuzz
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target chaos fuzz
 	@$(MAKE) --no-print-directory install-test
 	@$(MAKE) --no-print-directory bench-forwards BENCH=--quick
 	@$(MAKE) --no-print-directory bench-routes BENCH=--quick

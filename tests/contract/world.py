@@ -132,7 +132,7 @@ def start_module(name: str, **params: Any) -> subprocess.Popen[str]:
 
 def module(name: str, **params: Any) -> Dict[str, Any]:
     """Run a module; what it returned, failed or not."""
-    out, err = start_module(name, **params).communicate(timeout=60)
+    out, err = start_module(name, **params).communicate(timeout=180)
     try:
         result: Dict[str, Any] = json.loads(out.strip().splitlines()[-1])
     except (IndexError, ValueError):
