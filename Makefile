@@ -163,7 +163,7 @@ test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no K
 
 ##@ What tries to break it
 
-CHAOS := kills power calls many traffic long
+CHAOS := kills power calls many sick traffic long
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
 chaos-%: lab

@@ -12,10 +12,9 @@ import signal
 import socket
 import struct
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator
 
-from ansible_collections.edge.gateway.plugins.module_utils.formats import netlink
-from contract import world
+import pytest
 from contract.edge_traefik import DYNAMIC, Traefik
 from contract.world import CONFIG_DIR, STATE_DIR, WIREGUARD_DIR, sh
 
@@ -56,8 +55,9 @@ int gettimeofday(struct timeval *restrict place, void *restrict zone) {
 }
 """
 # ctnetlink: IPCTNL_MSG_CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, and flows that have been answered, which the kernel never gives up by itself
-CONNTRACK, NEW, CREATE, ASSURED = 1, 0, 0x401, 2 | 4 | 8
-COUNT, MOST = (Path("/proc/sys/net/netfilter") / name for name in ("nf_conntrack_count", "nf_conntrack_max"))
+NETFILTER, CONNTRACK, NEW, CREATE, ASSURED = 12, 1, 0, 0x401, 2 | 4 | 8
+BATCH, TARGET = 500, b"\x0b\x00\x00\x01"
+MOST = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 
 @contextlib.contextmanager
@@ -133,47 +133,39 @@ def clock(days: int) -> Iterator[None]:
         del os.environ["LD_PRELOAD"]
 
 
-def flow(number: int) -> Tuple[bytes, bytes]:
-    """Two ends of an UDP flow that nobody else has, as the kernel's attributes hold them: addresses, then ports."""
-    return struct.pack(">I", 0x0A000000 + number), struct.pack(">I", 0x0B000001)
-
-
 def attribute(kind: int, data: bytes, nested: bool = False) -> bytes:
     """One attribute of netlink, padded."""
     return struct.pack("=HH", 4 + len(data), kind | (0x8000 if nested else 0)) + data + b"\0" * (-len(data) % 4)
 
 
-def creation(number: int) -> bytes:
-    """The request that makes one flow."""
-    ends = flow(number)
-    ports = attribute(1, b"\x11") + attribute(2, b"\x10\x00") + attribute(3, b"\x20\x00")
-    tuples = b"".join(
-        attribute(kind, attribute(1, attribute(1, source) + attribute(2, target), True) + attribute(2, ports, True), True)
-        for kind, (source, target) in ((1, ends), (2, ends[::-1])))
-    swapped = tuples
-    payload = swapped + attribute(3, struct.pack(">I", ASSURED)) + attribute(7, struct.pack(">I", 600))
-    body = struct.pack(">BBH", socket.AF_INET, 0, 0) + payload
+def creation(source: bytes) -> bytes:
+    """The request for one UDP flow from an address (ctnetlink: CTA_TUPLE_ORIG and _REPLY, CTA_STATUS, CTA_TIMEOUT)."""
+    ports = attribute(1, b"\x11") + attribute(2, b"\x10\x00") + attribute(3, b"\x10\x00")
+    ways = b"".join(
+        attribute(kind, attribute(1, attribute(1, start) + attribute(2, end), True) + attribute(2, ports, True), True)
+        for kind, start, end in ((1, source, TARGET), (2, TARGET, source)))
+    state = attribute(3, struct.pack(">I", ASSURED)) + attribute(7, struct.pack(">I", 600))
+    body = struct.pack(">BBH", socket.AF_INET, 0, 0) + ways + state
     return struct.pack("=IHHII", 16 + len(body), CONNTRACK << 8 | NEW, CREATE, 0, 0) + body
+
+
+def create_flows(count: int) -> None:
+    """So many, as fast as the kernel takes them."""
+    mark = b"\xab\xcd\xef\x01"
+    pieces = creation(mark).split(mark)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
+        for first in range(0, count, BATCH):
+            sources = (struct.pack(">I", 0x0A000000 + number) for number in range(first, min(first + BATCH, count)))
+            kernel.send(b"".join(source.join(pieces) for source in sources))
 
 
 @contextlib.contextmanager
 def full_conntrack() -> Iterator[None]:
     """No room for another flow. The limit is the kernel's for all namespaces and not ours to lower, so the table of this one is filled."""
-    most = int(MOST.read_text())
-    first = creation(0)
-    place = [at for at in range(len(first)) if first[at:at + 4] == flow(0)[0]]
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as kernel:
-        kernel.setsockopt(socket.SOL_SOCKET, 32, 1 << 22)
-        message = bytearray(first)
-        batch = bytearray()
-        for number in range(most):
-            for at in place:
-                message[at:at + 4] = struct.pack(">I", 0x0A000000 + number)
-            batch += message
-            if len(batch) > 100_000 or number == most - 1:
-                kernel.send(batch)
-                batch.clear()
+    create_flows(int(MOST.read_text()))
     try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, pytest.raises(PermissionError):
+            client.sendto(b"x", ("127.0.0.1", 9))      # the kernel drops what it has no room to remember
         yield
     finally:
         sh("conntrack", "-F")
@@ -184,6 +176,13 @@ def no_ipv6() -> Iterator[None]:
     """As after booting with ipv6.disable=1: the kernel has no settings for it."""
     with mounted("-t", "tmpfs", "none", "/proc/sys/net/ipv6"):
         yield
+
+
+@contextlib.contextmanager
+def flushed() -> Iterator[None]:
+    """By hand, or by a script: nobody tells us."""
+    sh("nft", "flush", "ruleset")
+    yield
 
 
 @contextlib.contextmanager
@@ -198,11 +197,27 @@ def ipv6_off() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def hosts(line: str = "") -> Iterator[None]:
+    """These names are known without a name server, and no others."""
+    file = RUN / f"hosts-{len(line)}"
+    file.write_text(f"127.0.0.1 localhost\n{line}\n")
+    with mounted("--bind", str(file), "/etc/hosts"):
+        yield
+
+
+@contextlib.contextmanager
 def no_dns() -> Iterator[None]:
     """A name server that never answers."""
     file = RUN / "resolv.conf"
-    file.write_text("nameserver 192.0.2.99\n")
-    with mounted("--bind", str(file), os.path.realpath("/etc/resolv.conf")):
+    file.write_text("nameserver 192.0.2.99\noptions timeout:1 attempts:1\n")
+    with hosts(), mounted("--bind", str(file), os.path.realpath("/etc/resolv.conf")):
+        yield
+
+
+@contextlib.contextmanager
+def without_traefik() -> Iterator[None]:
+    """Its role was never here."""
+    with mounted("-t", "tmpfs", "none", "/etc/traefik"):
         yield
 
 
@@ -224,6 +239,3 @@ def hung(traefik: Traefik) -> Iterator[None]:
         yield
     finally:
         traefik.process.send_signal(signal.SIGCONT)
-
-
-__all__ = ["netlink", "world"]

@@ -162,7 +162,8 @@ def test_a_table_of_another_type_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize(("text", "found"), [
-    ("nftables v1.0.6 (Lester Gooch #5)\n", (1, 0, 6)), ("nftables v0.9.3 (Topsy)", (0, 9, 3)), ("nftables v1.1", (1, 1)), ("", ()), ("v1.0.6", ()),
+    ("nftables v1.0.6 (Lester Gooch #5)\n", (1, 0, 6)), ("nftables v0.9.3 (Topsy)", (0, 9, 3)), ("nftables v1.1", (1, 1)),
+    ("", ()), ("v1.0.6", ()),
     ("nftables v1.0.x", ()), ("nftables vx", ())])
 def test_the_version_of_nft(text: str, found: Tuple[int, ...]) -> None:
     """What cannot be understood is no version, and never too old."""
