@@ -21,11 +21,11 @@ from contract.world import CONFIG_DIR, STATE_DIR, WIREGUARD_DIR, sh
 RUN = Path("/run/chaos-sick")
 KEPT = (STATE_DIR, CONFIG_DIR, DYNAMIC, WIREGUARD_DIR)
 NFT = "/usr/sbin/nft"
-# of 2020, in Ubuntu 20.04: it cannot translate to an address and a port of one map, which came with 0.9.4
+# of 2019, in Ubuntu 20.04: it knows no counters in maps, which came with 1.0.0
 OLD_NFT = """#!/bin/sh
 case "$*" in
   *-v*) echo "nftables v0.9.3 (Topsy)" ;;
-  *) echo "/dev/stdin:4:24-45: Error: syntax error, unexpected dot, expecting comma or '}'" >&2; exit 1 ;;
+  *) echo '/dev/stdin:4:45-51: Error: syntax error, unexpected counter' >&2; exit 1 ;;
 esac
 """
 # only the time of day: what measures how long something takes stays right
@@ -116,7 +116,7 @@ def without_nft() -> Iterator[None]:
 
 
 def old_nft() -> contextlib.AbstractContextManager[None]:
-    """One of 2020."""
+    """One of 2019."""
     return replaced(NFT, OLD_NFT)
 
 

@@ -26,7 +26,7 @@ LIST_NAME = r"allow[46]_[0-9a-f]{12}"
 HOLDER_NAME = r"(tcp|udp)[46](_ranges|_allow|_allow_ranges|_keep|_hairpin)?"
 CHAIN_NAME = rf"forward|forwards|to_mesh|from_mesh|prerouting|postrouting|{LIST_NAME}"
 ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
-# of nft: maps to an address and a port came with 0.9.4 and counters of their entries later, and nobody has tried any of 0.9
+# of nft: counters of the entries of a map came with it ("stateful expressions in maps" in the announcement of 1.0.0)
 OLDEST = (1, 0)
 Span = Tuple[int, int]
 
