@@ -178,7 +178,7 @@ test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no K
 ##@ What tries to break it
 
 # the longest first
-CHAOS := long kills calls traffic many power
+CHAOS := long sick kills calls traffic many power
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
 chaos-%: mirror

@@ -26,6 +26,7 @@ NAMES = {
     "traffic of forwards": "A forward is changed, every fourth time the one that new connections take without a pause",
     "traffic of routes": "A route is changed, every fourth time the one that requests take without a pause",
     "long": "Converges one after the other; files, rules, flows, processes and Traefik's memory must not grow",
+    "sick": "Sick hosts: disk, firewall, Traefik, mesh, clock, names; bad answers, and hosts that the next run does not make right",
     "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
     "guards": "A guard is broken in a copy of the project; its tests must turn red",
 }

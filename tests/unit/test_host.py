@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -248,6 +249,20 @@ def test_lock_is_freed_by_an_error_and_does_not_follow_a_link(tmp_path: Path, mo
     lock.symlink_to(tmp_path / "target")
     with pytest.raises(GatewayError), Host().lock(0.2):
         pass
+
+
+def test_a_resolver_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks may hold the lock."""
+    assert Host().resolve("127.0.0.1") == ["127.0.0.1"] and Host().resolve("a..b") == []
+
+    def silent(*_arguments: object, **_options: object) -> List[Any]:
+        time.sleep(1)
+        return []
+
+    monkeypatch.setattr(module, "RESOLVE_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    begun = time.monotonic()
+    assert Host().resolve("hub.example.com") == [] and time.monotonic() - begun < 0.9
 
 
 def test_run(monkeypatch: pytest.MonkeyPatch) -> None:

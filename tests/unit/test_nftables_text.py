@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 import re
+from typing import Tuple
 
 import pytest
-from ansible_collections.edge.gateway.plugins.module_utils.formats.nftables import NO_TABLE, allow_list, elements_of, merged
+from ansible_collections.edge.gateway.plugins.module_utils.formats.nftables import (
+    NO_TABLE,
+    OLDEST,
+    allow_list,
+    elements_of,
+    merged,
+    version,
+)
 from ansible_collections.edge.gateway.plugins.module_utils.formats.nftables_text import Layout
 from ansible_collections.edge.gateway.plugins.module_utils.models.forward import Forward, Forwards
 from unit.forward_samples import FORWARDS, only, without
@@ -151,3 +159,12 @@ def test_a_table_of_another_type_does_not_fit() -> None:
                    {"chains": {**table.chains, "forward": table.chains["forward"]._replace(hook=("filter", "input", "0"))}}):
         parts = {name: getattr(table, name) for name in ("flags", "holders", "lists", "chains", "elements")}
         assert not wanted.fits(type(table)(**{**parts, **broken}))
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("nftables v1.0.6 (Lester Gooch #5)\n", (1, 0, 6)), ("nftables v0.9.3 (Topsy)", (0, 9, 3)), ("nftables v1.1", (1, 1)),
+    ("", ()), ("v1.0.6", ()),
+    ("nftables v1.0.x", ()), ("nftables vx", ())])
+def test_the_version_of_nft(text: str, found: Tuple[int, ...]) -> None:
+    """What cannot be understood is no version, and never too old."""
+    assert version(text) == found and (found < OLDEST) is (found[:1] in ((), (0,)))

@@ -11,6 +11,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
+from ansible_collections.edge.gateway.plugins.module_utils.engines import traefik_api
 from ansible_collections.edge.gateway.plugins.module_utils.engines.traefik_api import TraefikApi
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, Unreachable, VerifyFailed
 from ansible_collections.edge.gateway.plugins.module_utils.models.route import Route
@@ -67,6 +68,14 @@ def test_version() -> None:
     """What the real one says."""
     with answering({"Version": "3.7.15", "Codename": "x"}) as api:
         assert api.version() == "3.7.15"
+
+
+def test_one_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The health asks it for several of its parts."""
+    monkeypatch.setattr(traefik_api, "ANSWER_SECONDS", 0.2)
+    with serving(lambda _handler, _number: time.sleep(1)) as server:
+        api = api_of(server)
+        assert all("no complete answer" in unreachable(api.version) for _ask in range(3)) and len(server.seen) == 1
 
 
 def test_routers_of_the_file_provider() -> None:

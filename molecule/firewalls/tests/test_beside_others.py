@@ -7,6 +7,7 @@ There is no dockerd in the lab. Its rules are those that it loads, and its unit 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -86,6 +87,11 @@ OTHERS = {
 }
 
 
+def our_table(edge: Host) -> str:
+    """The table of the forwards, without what its counters have counted."""
+    return re.sub(r"packets \d+ bytes \d+", "", edge.check_output("nft list table inet edge_gateway"))
+
+
 @pytest.fixture(scope="module")
 def quiet_edge(edge: Host) -> Host:
     """The edge as site.yml has left it, without the timer."""
@@ -112,6 +118,14 @@ def test_a_run_tells_exactly_when_it_is_blocked(other: Other, client: Host) -> N
     assert gets_through(client, 3) is not named, done.output
     assert monitor.returncode == (2 if named else 0), monitor.output
     assert (other.chain in one_line(monitor.stdout)) is named
+
+
+def test_its_restart_leaves_our_table_alone(other: Other, edge: Host) -> None:
+    """It may drop what we accept, but it takes nothing of ours away; no timer and no run is needed."""
+    before = our_table(edge)
+    for command in other.by_service:
+        edge.check_output(command)
+        assert our_table(edge) == before, command
 
 
 def test_it_is_opened_on_request(other: Other, client: Host) -> None:

@@ -13,7 +13,6 @@ import grp
 import os
 import pwd
 import shutil
-import socket
 import stat
 import subprocess
 import time
@@ -24,10 +23,12 @@ from . import processes
 from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
 from .files import READ_SIZE, locked, private, read_many, read_through, replace
 from .models.fields import moment_of
+from .names import resolved
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_FILE = "/run/edge-gateway/lock"
 LOCK_WAIT = 30.0
+RESOLVE_SECONDS = 10.0
 Status = os.stat_result
 MAX_FILE = 32 * 1024 * 1024
 
@@ -115,11 +116,8 @@ class Host:
         return private(text)
 
     def resolve(self, name: str) -> List[str]:
-        """Addresses of a host name in the resolver's order; none when it cannot tell."""
-        try:
-            return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)))
-        except (OSError, UnicodeError):
-            return []
+        """Addresses of a host name in the resolver's order; none when it cannot tell in time."""
+        return resolved(name, RESOLVE_SECONDS)
 
     def mode(self, path: str) -> Optional[os.stat_result]:
         """Status of a path without following links, None when there is none."""
@@ -247,13 +245,15 @@ class Host:
             raise GatewayError(f"{path} cannot be set to {value} ({problem.strerror}); run as root on a host whose "
                                "kernel settings are writable", path) from None
 
-    def space(self, path: str) -> Tuple[int, int]:
-        """Bytes that are free for root on the file system of a path (or of the nearest directory above it that exists), and its size."""
+    def space(self, path: str) -> Tuple[int, int, bool]:
+        """Bytes that are free for root on the file system of a path (or of the nearest directory above it that exists), its size, and
+        whether it is read-only.
+        """
         path = os.path.abspath(path)      # else there is no end above it
         while not os.path.exists(path):
             path = os.path.dirname(path)
         found = os.statvfs(path)
-        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize
+        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize, bool(found.f_flag & os.ST_RDONLY)
 
     def now(self) -> str:
         """The time as :func:`.models.fields.moment` has it."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, Iterable, List, Tuple
+from typing import AbstractSet, Dict, Iterable, List, Optional, Tuple
 
 from ..errors import GatewayError
 from ..formats import conntrack as flows
@@ -52,6 +52,12 @@ def open_connections(host: Host, forwards: Iterable[Forward]) -> Dict[str, int]:
                 if found is not None and found.translated and found.address in own and (found.proto, family, found.port) in ways:
                     counts[ways[found.proto, family, found.port]] += 1
     return counts
+
+
+def fullness(host: Host) -> Optional[Tuple[int, int]]:
+    """How many flows the kernel keeps, and how many it can; None where it keeps none or has no limit."""
+    count, most = (int(host.read(f"/proc/sys/net/netfilter/nf_conntrack_{name}") or b"0") for name in ("count", "max"))
+    return (count, most) if most else None
 
 
 def _numbers(spans: Iterable[Ports]) -> AbstractSet[int]:

@@ -75,12 +75,20 @@ def backend_for(host: Host, name: str, interface: str) -> Backend:
 
 
 def _installed(host: Host) -> str:
-    return "iptables" if host.find("nft") is None and host.find("iptables") is not None else "nftables"
+    # while the kernel has what nft has loaded, iptables would only add to it
+    carried = host.mode(BOOT_FILES["nftables"]) is not None
+    return "iptables" if host.find("nft") is None and host.find("iptables") is not None and not carried else "nftables"
 
 
 def left_behind(host: Host, backend: Backend) -> List[str]:
     """Other firewalls that still carry our forwards; their files for the boot tell."""
     return [name for name, path in BOOT_FILES.items() if name != backend.name and host.mode(path) is not None]
+
+
+def ready_to_clear(host: Host, backend: Backend, interface: str) -> None:
+    """Raise MissingTool without the programs of another firewall that still carries our forwards: there nothing could be closed."""
+    for name in left_behind(host, backend):
+        BACKENDS[name](host, interface).ready({})
 
 
 def clear(host: Host, name: str, interface: str) -> None:

@@ -29,9 +29,12 @@ class Forwarding:
         self.host, self.path, self.header = host, path, header
         self._uplinks: Optional[List[str]] = None
 
-    def has(self, family: int) -> bool:
-        """Whether the kernel speaks this IP version at all."""
-        return self.host.mode(f"/proc/sys/{SWITCH[family]}") is not None
+    def has(self, family: int, interface: str) -> bool:
+        """Whether the kernel speaks this IP version on an interface; one that is not there yet will be as the kernel's default says."""
+        if self.host.mode(f"/proc/sys/{SWITCH[family]}") is None:
+            return False
+        switches = (self.host.read(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") for name in (interface, "default"))
+        return family == 4 or next((switch.strip() for switch in switches if switch is not None), b"0") == b"0"
 
     def settings(self, families: AbstractSet[int]) -> Dict[str, str]:
         """Settings that forwards of these IP versions need, in the order in which they must be made.

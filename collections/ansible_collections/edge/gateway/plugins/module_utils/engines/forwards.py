@@ -16,7 +16,7 @@ from ..models.forward import Forward, Forwards
 from ..models.forward_rules import Reach, Reserved, check_overlaps, check_replies
 from . import conntrack, system
 from .base import BaseEngine
-from .firewall import backend_for, clear, left_behind
+from .firewall import backend_for, clear, left_behind, ready_to_clear
 from .forwarding import Forwarding
 from .mesh import mesh_of
 from .neighbours import Neighbours
@@ -125,7 +125,7 @@ class ForwardEngine(BaseEngine[Forward]):
         mesh = mesh_of(self.host, self.state_dir, self.interface)
         reserved = Reserved(system.reserved_ports(self.host))
         reach = Reach(mesh.networks if mesh and not self.allow_outside_mesh else [], system.own_addresses(self.host))
-        spoken = {family for family in (4, 6) if self.forwarding.has(family)}
+        spoken = {family for family in (4, 6) if self.forwarding.has(family, self.interface)}
         for item in new:
             if item.family not in spoken:
                 raise InvalidInput("target_ip", item.target_ip, f"of {item.forward_id} needs IPv{item.family}, which is switched off "
@@ -150,8 +150,9 @@ class ForwardEngine(BaseEngine[Forward]):
         return changes.of_forwards(before, after, named, flows) + changes.of_parts(parts)
 
     def ready(self, after: Forwards) -> None:
-        """Raise without the firewall's tool."""
+        """Raise without the firewall's tool, or that of the one that carries the forwards until now."""
         self.backend.ready(after)
+        ready_to_clear(self.host, self.backend, self.interface)
 
     def write(self, before: Forwards, after: Forwards) -> None:
         """State first, then the boot file, then the kernel: a kill in between heals at the next run or boot."""

@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping
 
-from ..errors import GatewayError, Unreachable, help_for
+from ..errors import GatewayError, MissingTool, Unreachable, help_for
 from ..host import Host
 from ..models import fields, health
 from ..models.edits import is_over
+from ..models.forward import Forwards
 from ..models.health import Part
 from ..models.held_certificate import troubles
-from . import held_certificates, mesh_state, rollback, system
+from . import conntrack, held_certificates, mesh_state, rollback, system
 from .forwards import BOOT_UNIT, FORWARDING_PARTS, ForwardEngine
 from .history import Chronicle
 from .reply_probe import one_way_nodes
@@ -67,14 +68,24 @@ def _forwards(host: Host, places: Places) -> Part:
         missing = [part for part in missing if part not in FORWARDING_PARTS.values()]      # a part of its own
         blocked = [str(finding) for finding in engine.neighbours.report(wanted).findings]
     one_way = [] if missing or blocked else one_way_nodes(host, places.state_dir, places.interface, wanted.values())
-    return health.forwards(len(wanted), missing, blocked, one_way, system.unit_state(host, BOOT_UNIT)[0])
+    return health.forwards(len(wanted), missing, blocked, one_way, system.unit_state(host, BOOT_UNIT)[0],
+                           gone=_gone(engine, wanted))
+
+
+def _gone(engine: ForwardEngine, wanted: Forwards) -> str:
+    """What is said of the firewall's program when it is not there, though the kernel goes on without it."""
+    try:
+        engine.ready(wanted)
+    except MissingTool as problem:
+        return problem.message
+    return ""
 
 
 def _forwarding(host: Host, places: Places) -> Part:
     engine = ForwardEngine(host, places.state_dir, places.interface)
     needed = sorted({item.family for item in engine.load().values()})
     off = [family for family in needed if engine.forwarding.live(family) != engine.forwarding.settings({family})]
-    return health.forwarding(needed, off)
+    return health.forwarding(needed, off, conntrack.fullness(host))
 
 
 def _traefik(host: Host, places: Places) -> Part:
@@ -97,13 +108,15 @@ def _expiry(host: Host, places: Places) -> Part:
 
 
 def _disk(host: Host, places: Places) -> Part:
-    return health.disk(*host.space(places.state_dir), places.state_dir)
+    free, total, _read_only = host.space(places.state_dir)
+    closed = [path for path in (places.state_dir, places.dynamic_dir, system.CHOICES_FILE.rpartition("/")[0]) if host.space(path)[2]]
+    return health.disk(free, total, places.state_dir, closed)
 
 
 def _converge(host: Host, places: Places) -> Part:
     runs = Chronicle(host, places.state_dir).load().runs
     last = max(runs.values(), default="")
-    age = max(0, int(time.time()) - fields.seconds(last)) if last else None
+    age = int(time.time()) - fields.seconds(last) if last else None
     return health.converged(runs, age, places.max_age, rollback.unfinished(host, last))
 
 

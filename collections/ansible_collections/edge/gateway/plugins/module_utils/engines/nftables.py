@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from ..errors import CommandFailed, StateRefused
 from ..formats import nftables_dump as dump
-from ..formats.nftables import FAMILY, NO_TABLE, TABLE, Element, Table
+from ..formats.nftables import FAMILY, NO_TABLE, OLDEST, TABLE, Element, Table, version
 from ..formats.nftables_text import Layout
 from ..host import Host
 from ..models.choices import BOOT_FILES
@@ -40,8 +41,14 @@ class NftablesBackend:
         self.host.need("nft", "nftables")
 
     def read(self) -> Table:
-        """The table as the kernel holds it; an empty one when there is none, or no nft to look with."""
-        self._live = self._read() if self.host.find("nft") is not None else NO_TABLE
+        """The table as the kernel holds it, which nft is not needed for; an empty one when there is none."""
+        try:
+            self._live = self._read()
+        except StateRefused:
+            if self.host.find("nft") is not None:
+                raise
+            # a host for nothing but iptables, whose kernel may not know such tables
+            self._live = NO_TABLE
         return self._live
 
     def _read(self) -> Table:
@@ -99,9 +106,21 @@ class NftablesBackend:
         self._live = None
         text = layout.change(live) if layout.fits(live) else layout.text
         if text:
-            self.host.run(["nft", "-f", "-"], stdin=text, holds_lock=True)
+            self._load(text)
 
     def clear(self) -> None:
         """Delete our table."""
         if self.read() is not NO_TABLE:
-            self.host.run(["nft", "-f", "-"], stdin=f"delete table {FAMILY} {TABLE}\n", holds_lock=True)
+            self._load(f"delete table {FAMILY} {TABLE}\n")
+
+    def _load(self, text: str) -> None:
+        try:
+            self.host.run(["nft", "-f", "-"], stdin=text, holds_lock=True)
+        except CommandFailed:
+            # not asked before: it costs each run a process, and most old ones can do what most forwards need
+            found = version(self.host.run(["nft", "--version"], check=False).out)
+            if found and found < OLDEST:
+                shown, needed = (".".join(map(str, numbers)) for numbers in (found, OLDEST))
+                raise CommandFailed(f"nft {shown} of this host is too old; install nftables {needed} or later, and run again",
+                                    "nft") from None
+            raise

@@ -28,7 +28,8 @@ def choices(host: Host) -> Choices:
     try:
         return Choices.parse(parse_object(data))
     except (ValueError, GatewayError) as problem:
-        raise StateRefused(f"{CHOICES_FILE} {problem}; run the firewall role again", CHOICES_FILE) from None
+        words = str(problem).partition("; ")[0]
+        raise StateRefused(f"{CHOICES_FILE} {words}; run the firewall role again", CHOICES_FILE) from None
 
 
 def mesh_interface(host: Host, given: Optional[str]) -> str:

@@ -34,6 +34,7 @@ class TraefikApi:
 
     def __init__(self, url: Url) -> None:
         self.url = url
+        self._silent = ""
 
     def get(self, path: str) -> object:
         """One document of the API, None when there is none (HTTP 404).
@@ -41,12 +42,16 @@ class TraefikApi:
         Raises:
             Unreachable: nothing answers, or something that is not Traefik.
         """
+        if self._silent:
+            raise self._unreachable(self._silent)
         try:
             response = exchange("GET", self.url, path, ANSWER_SECONDS, size=SIZE_LIMIT)
             if response.status not in (200, 404):
                 raise self._unreachable(f"HTTP {response.status}")
             document: object = json.loads(response.body) if response.status == 200 else None
         except ExchangeFailed as problem:
+            # one that hangs is waited for once
+            self._silent = problem.detail if problem.kind == "timeout" else ""
             raise self._unreachable(problem.detail) from None
         except (ValueError, RecursionError):
             raise self._unreachable("the answer is not JSON") from None

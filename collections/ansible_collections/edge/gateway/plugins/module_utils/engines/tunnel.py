@@ -180,12 +180,12 @@ class Tunnel:
             if is_up and not system.unit_state(self.host, self.unit)[1]:
                 self.host.run(["wg-quick", "down", self.config_file], check=False)
             done = self.host.run(["systemctl", "restart", self.unit], check=False)
-            reason = done.err if done.rc == 0 else self._journal()
+            reason = "" if done.rc == 0 else self._journal()
         else:
             if is_up:
                 self.host.run(["wg-quick", "down", self.config_file], check=False)
             done = self.host.run(["wg-quick", "up", self.config_file], check=False)
-            reason = done.err
+            reason = _complaint(done.err)
         if done.rc != 0:
             raise CommandFailed(f"interface {self.interface} does not come up ({first_line(reason)}); "
                                 f"see 'journalctl -u {self.unit}' and run again", self.interface)
@@ -193,8 +193,7 @@ class Tunnel:
     def _journal(self) -> str:
         """The last thing wg-quick complained about."""
         done = self.host.run(["journalctl", "-u", self.unit, "-n", "20", "-o", "cat", "--no-pager"], check=False)
-        lines = [line for line in done.out.splitlines() if line and not line.startswith(("[#]", *UNIT_NOISE))]
-        return lines[-1] if lines else "wg-quick gave no reason"
+        return _complaint(done.out)
 
     def stop(self) -> None:
         """Take the tunnel down, now and at boot; one that is not there is fine."""
@@ -205,3 +204,9 @@ class Tunnel:
         if self.dump() is not None:         # without its file wg-quick does not know it
             self.host.run(["ip", "link", "delete", "dev", self.interface], check=False)
         self._take_away(self._routing(), NO_ROUTING)
+
+
+def _complaint(text: str) -> str:
+    """The last thing wg-quick complained about; each of its commands is in its output, too."""
+    lines = [line for line in text.splitlines() if line and not line.startswith(("[#]", *UNIT_NOISE))]
+    return lines[-1] if lines else "wg-quick gave no reason"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Iterable, List, Mapping, NamedTuple, Tuple
 
@@ -25,6 +26,8 @@ LIST_NAME = r"allow[46]_[0-9a-f]{12}"
 HOLDER_NAME = r"(tcp|udp)[46](_ranges|_allow|_allow_ranges|_keep|_hairpin)?"
 CHAIN_NAME = rf"forward|forwards|to_mesh|from_mesh|prerouting|postrouting|{LIST_NAME}"
 ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
+# of nft: counters of the entries of a map came with it ("stateful expressions in maps" in the announcement of 1.0.0)
+OLDEST = (1, 0)
 Span = Tuple[int, int]
 
 
@@ -86,6 +89,12 @@ class Table:
 
 
 NO_TABLE = Table(0, {}, {}, {}, {})
+
+
+def version(text: str) -> Tuple[int, ...]:
+    """The version in what ``nft --version`` prints, like ``nftables v1.0.6 (Lester Gooch #5)``; empty where there is none."""
+    found = re.match(r"nftables v([0-9]{1,4}(?:\.[0-9]{1,4})*)(?![0-9.])", text)
+    return tuple(map(int, found[1].split("."))) if found else ()
 
 
 def holder_type(name: str) -> Holder:

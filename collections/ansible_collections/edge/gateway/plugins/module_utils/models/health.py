@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import help_for_part
-from .mesh_state import HANDSHAKE_SECONDS, HUB, KEYS_OPEN, MEMBER, NONE, NOT_AT_BOOT, MeshState
+from .mesh_state import FUTURE_SECONDS, HANDSHAKE_SECONDS, HUB, KEYS_OPEN, MEMBER, NONE, NOT_AT_BOOT, MeshState
 
 OK, DEGRADED, FAILED = "ok", "degraded", "failed"
 ORDER = [OK, DEGRADED, FAILED]
 MEGABYTE = 1024 * 1024
 # below the first nothing can be written safely, below the second that is near
 FULL_BYTES, TIGHT_BYTES = 20 * MEGABYTE, 200 * MEGABYTE
+# of the kernel's flow table: what is left is gone in seconds
+NEARLY_FULL = 0.9
 RENEWAL = "see journalctl -u traefik for the resolver's orders, or give new files if the certificate was supplied"
 
 
@@ -92,7 +94,7 @@ def _joined(status: str, found: List[Tuple[str, str]], figures: Mapping[str, flo
         dict.fromkeys(remedy for _message, remedy in found)), figures)
 
 
-def forwards(wanted: int, missing: List[str], blocked: List[str], one_way: List[str], at_boot: bool) -> Part:
+def forwards(wanted: int, missing: List[str], blocked: List[str], one_way: List[str], at_boot: bool, *, gone: str = "") -> Part:
     """The port forwards.
 
     Args:
@@ -101,6 +103,7 @@ def forwards(wanted: int, missing: List[str], blocked: List[str], one_way: List[
         blocked: sentences about chains of other firewalls that drop forwards.
         one_way: nodes that were asked with a client's address, and did not answer through the mesh.
         at_boot: whether the unit that loads them at boot is enabled.
+        gone: a sentence about a program of the firewall that is not there.
     """
     if missing:
         return Part(FAILED, f"not in effect: {', '.join(missing)}", "run site.yml, it repairs them")
@@ -111,16 +114,29 @@ def forwards(wanted: int, missing: List[str], blocked: List[str], one_way: List[
         others = f" (and {len(one_way) - 1} more)" if len(one_way) > 1 else ""
         return Part(DEGRADED, f"{one_way[0]}{others} does not send answers to clients back through the mesh",
                     "set edge_gateway_client_networks for that node (or name the forward's source_nat masquerade), then run site.yml")
+    if wanted and gone:
+        problem, _semicolon, remedy = gone.partition("; ")
+        return Part(DEGRADED, f"{wanted} in effect, but {problem}: nothing can be changed, and a reboot loses them", remedy)
     if wanted and not at_boot:
         return Part(DEGRADED, f"{wanted} in effect, but a reboot loses them", "apply the role firewall")
     return Part(OK, f"{wanted} in effect", "", {"count": wanted})
 
 
-def forwarding(needed: Sequence[int], off: Sequence[int]) -> Part:
-    """The kernel's own switch, by IP version: without it no forward carries anything."""
+def forwarding(needed: Sequence[int], off: Sequence[int], flows: Optional[Tuple[int, int]] = None) -> Part:
+    """The kernel's own switch, by IP version, without which no forward carries anything, and its room for connections.
+
+    Args:
+        flows: how many the kernel keeps and how many it can; None where that is no matter.
+    """
     if off:
         return Part(FAILED, f"the kernel does not pass packets on: forwarding is off for {_versions(off)}", "run site.yml, it repairs that")
-    return Part(OK, f"on for {_versions(needed)}" if needed else "not needed, there are no forwards")
+    count, most = flows or (0, 0)
+    figures = {"flows": count, "flows_limit": most} if flows else {}
+    if flows and count >= most * NEARLY_FULL:
+        words = "full: new ones are dropped" if count >= most else "nearly full"
+        return Part(FAILED if count >= most else DEGRADED, f"the kernel's table of connections is {words} ({count} of {most})",
+                    "raise net.netfilter.nf_conntrack_max in sysctl.d, and see who opens so many with conntrack -L", figures)
+    return Part(OK, f"on for {_versions(needed)}" if needed else "not needed, there are no forwards", "", figures)
 
 
 def _versions(families: Sequence[int]) -> str:
@@ -141,13 +157,17 @@ def traefik(version: str, active: Optional[bool]) -> Part:
     return Part(OK, f"{version} runs")
 
 
-def disk(free: int, total: int, path: str) -> Part:
+def disk(free: int, total: int, path: str, closed: Sequence[str] = ()) -> Part:
     """The space for state, routes and certificates; they are kilobytes, but a full disk stops every change.
 
     Args:
         free, total: bytes.
+        closed: directories that nobody can write to.
     """
     figures = {"free_bytes": free, "total_bytes": total}
+    if closed:
+        return Part(FAILED, f"read-only, so that nothing can be changed: {', '.join(closed)}",
+                    "see dmesg for errors of the disk, then make it writable (mount -o remount,rw)", figures)
     words, remedy = f"{free // MEGABYTE} MiB free below {path}", "free space; df -h shows what is full, journalctl --vacuum-size=200M helps"
     status = FAILED if free < FULL_BYTES else DEGRADED if free < TIGHT_BYTES else OK
     return Part(status, words, "" if status == OK else remedy, figures)
@@ -158,13 +178,17 @@ def converged(runs: Mapping[str, str], age: Optional[int], limit: int, unfinishe
 
     Args:
         runs: when each module ran.
-        age: seconds since the last of them, None without one.
+        age: seconds since the last of them, less than none if it lies in the future; None without one.
         limit: from how many seconds on that is too long ago, 0 for never.
         unfinished: what a run has left undone, as a sentence.
     """
     if age is None:
         return Part(DEGRADED if limit else OK, "no run is on record", "run site.yml" if limit else "")
     figures = {"last_run_age_seconds": age}
+    if age < -FUTURE_SECONDS:
+        return Part(DEGRADED, f"the clock went back: the last run lies {-age} s in the future",
+                    "set this host's clock right, and keep it so with NTP", figures)
+    age = max(0, age)
     if unfinished:
         return Part(DEGRADED, unfinished, "wait for its end, or run site.yml", figures)
     if limit and age > limit:
