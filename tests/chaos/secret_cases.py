@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -139,7 +138,7 @@ def cases_with(controller: mesh.Controller, refusing: int) -> List[Case]:
         Case("service", "traefik_service", {**SERVED, "binary": "/bin/true", "timeout": 1}, bare, (CREDENTIAL,), CREDENTIALS, fails=True),
         Case("route", "traefik_route", route, bare, (HASH,), ROUTES),
         Case("backup", "gateway_backup", {"node": "edge1", "_key": SEAL}, full, (*of_files, SEAL), everything),
-        Case("restore", "gateway_restore", {"node": "edge1", "_packed": packed(backup)}, bare, of_files, everything),
+        Case("restore", "gateway_restore", {"node": "edge1", "_packed": packed(backup)}, keyless, of_files, everything),
         Case("join-info", "wg_join_info", {}, joined, keys, namespace="edge"),
         Case("route-info", "traefik_route_info", {}, lambda: routed(route), (HASH,), ROUTES),
         Case("health", "gateway_health", {}, full, of_files, everything),

@@ -7,7 +7,7 @@
     ... -m chaos.secrets --control                                            planted leaks, which must be found
 
 A module runs once undisturbed, and its statements are noted. Then for each of them a child is forked, in which the exception comes at that
-statement. Its answer (with a diff, -vvvv and tracebacks switched on), its syslog, the command lines and environments of what it starts, and the
+statement. Its answer (with a diff, -vvvv and tracebacks switched on), its syslog, command lines and environments of what it starts, and the
 files that it leaves are searched for the secrets, as they are and encoded. The answer must be one JSON document with a sentence.
 """
 
@@ -20,19 +20,17 @@ import os
 import random
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError
 from contract import mesh
-from contract.world import REPO, inside, sh
+from contract.world import REPO, inside
 
 from . import secret_cases
 from .figures import note, sized
@@ -105,7 +103,8 @@ class Tracer:
             if place == self.wanted and not self.done:
                 self.done = True
                 assert self.point
-                raise KINDS[self.point.kind](f"{' '.join(self.case.secrets)} {_known(frame)}")
+                # before the parameters are read, nothing knows a secret
+                raise KINDS[self.point.kind](f"{' '.join(self.case.secrets) if self.begun else ''} {_known(frame)}")
         return self.statements
 
     def run(self, argv: Any, *arguments: Any, **options: Any) -> Any:
@@ -149,12 +148,11 @@ def act(case: Case, tracer: Tracer, out: int, err: int, aside: int) -> NoReturn:
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        module = import_module(PACKAGE + case.module)
         sys.addaudithook(heard)
         subprocess.run = watched  # type: ignore[assignment]
         with patch_module_args({**case.params, **TALKATIVE}):
             sys.settrace(tracer.calls)
-            module.main()
+            import_module(PACKAGE + case.module).main()
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  as the interpreter would print it
@@ -243,7 +241,8 @@ class Trial:
     def _wrong(self, where: str, answer: Answer) -> List[str]:
         _done, _lines, _programs, started, generated = answer.aside
         seen = {"stdout": answer.out, "stderr": answer.err, "syslog": self.sinks.syslog(), "a command line": json.dumps(started).encode()}
-        found = self.sinks.shown(seen, {**self.case.places}, [form for secret in (*self.case.secrets, *generated) for form in forms(secret)])
+        secret = [form for words in (*self.case.secrets, *generated) for form in forms(words)]
+        found = self.sinks.shown(seen, self.case.places, secret)
         return [f"{self.case.name}, {where}: a secret in {place}" for place in found]
 
 
@@ -271,7 +270,8 @@ def main(names: Sequence[str]) -> int:
                 tried += 1
                 wrong += trial.broken(point, (point.file, point.line) not in early)
             count += tried
-            print(f"{case.name}: {tried} of {len(points)} ways to fail, {len(wrong) - before} wrong, {time.monotonic() - start:.0f} s", flush=True)
+            print(f"{case.name}: {tried} of {len(points)} ways to fail, {len(wrong) - before} wrong, {time.monotonic() - start:.0f} s",
+                  flush=True)
             print(*wrong[before:][:40], sep="\n", flush=True)
     shown = sum(": a secret in " in words for words in wrong)
     if not names:

@@ -13,7 +13,7 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Iterator, List, Mapping, Sequence
 from urllib.parse import quote
 
 from contract.world import sh
