@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every statement of a module that handles a secret fails once, with the secret in the exception: nothing of it may be seen anywhere.
 
-    tests/lab/lab isolate .venv/bin/python -m chaos.secrets [CASE ...]        (in tests; every statement in every way at full size)
+    tests/lab/lab isolate .venv/bin/python -m chaos.secrets [CASE ...]        (in tests; every statement in one way at full size)
     ... -m chaos.secrets --control                                            planted leaks, which must be found
 
 A module runs once undisturbed, and its statements are noted. Then for each of them a child is forked, in which the exception comes at that
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
@@ -35,6 +36,7 @@ from contract.world import REPO, inside
 from . import secret_cases
 from .figures import note, sized
 from .secret_cases import Case
+from .secret_leaks import LEAKS
 from .sinks import Sinks, forms
 
 PLUGINS = str(REPO / "collections/ansible_collections/edge/gateway/plugins") + "/"
@@ -82,7 +84,7 @@ class Tracer:
     def __init__(self, case: Case, point: Optional[Point]) -> None:
         self.case, self.point = case, point
         self.lines: Dict[Tuple[str, int], bool] = {}
-        self.begun = self.done = False
+        self.answered = self.done = False
         self.programs = 0
         self.wanted = (point.file, point.line) if point and point.line else None
 
@@ -91,20 +93,23 @@ class Tracer:
         code = frame.f_code
         if not code.co_filename.startswith(PLUGINS):
             return None
-        # from here on there is somebody who can answer
-        self.begun = self.begun or code.co_name == "check_paths"
+        # from here on there is somebody who answers
+        self.answered = self.answered or code.co_name == "check_paths"
         return self.statements
 
     def statements(self, frame: FrameType, event: str, _argument: object) -> Any:
         """For each statement."""
         if event == "line":
             place = (frame.f_code.co_filename[len(PLUGINS):], frame.f_lineno)
-            self.lines.setdefault(place, self.begun)
+            self.lines.setdefault(place, self.answered)
             if place == self.wanted and not self.done:
                 self.done = True
                 assert self.point
                 # before the parameters are read, nothing knows a secret
-                raise KINDS[self.point.kind](f"{' '.join(self.case.secrets) if self.begun else ''} {_known(frame)}")
+                raise KINDS[self.point.kind](f"{' '.join(self.case.secrets) if self.answered else ''} {_known(frame)}")
+        elif event == "exception" and frame.f_code.co_filename.endswith("/entry.py"):
+            # the run has ended, and what makes its answer cannot answer for itself
+            self.answered = False
         return self.statements
 
     def run(self, argv: Any, *arguments: Any, **options: Any) -> Any:
@@ -148,11 +153,12 @@ def act(case: Case, tracer: Tracer, out: int, err: int, aside: int) -> NoReturn:
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        module = import_module(PACKAGE + case.module)
         sys.addaudithook(heard)
         subprocess.run = watched  # type: ignore[assignment]
         with patch_module_args({**case.params, **TALKATIVE}):
             sys.settrace(tracer.calls)
-            import_module(PACKAGE + case.module).main()
+            module.main()
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  as the interpreter would print it
@@ -162,7 +168,7 @@ def act(case: Case, tracer: Tracer, out: int, err: int, aside: int) -> NoReturn:
         sys.settrace(None)
         sys.stdout.flush()
         sys.stderr.flush()
-        places = [[*place, begun] for place, begun in tracer.lines.items()]
+        places = [[*place, answered] for place, answered in tracer.lines.items()]
         os.write(aside, json.dumps([tracer.done, places, tracer.programs, started, generated]).encode())
         os._exit(code)
 
@@ -170,6 +176,8 @@ def act(case: Case, tracer: Tracer, out: int, err: int, aside: int) -> NoReturn:
 def run(case: Case, point: Optional[Point] = None) -> Answer:
     """Run a case in a child of its own."""
     files = [os.memfd_create(name) for name in ("out", "err", "aside")]
+    # before the fork: it takes as long as all the rest
+    import_module(PACKAGE + case.module)
     with inside(case.namespace) if case.namespace else contextlib.nullcontext():
         pid = os.fork()
         if pid == 0:
@@ -218,17 +226,17 @@ class Trial:
         return [self.sinks.state(), mesh.interface_index()]
 
     def undisturbed(self) -> Tuple[List[str], List[Point], Set[Tuple[str, int]]]:
-        """What a run shows that nobody disturbs, the points of it, and the statements before there is somebody who can answer."""
+        """What a run shows that nobody disturbs, the points of it, and the statements for which nobody answers."""
         self.prepare()
         answer = run(self.case)
         _done, lines, programs, _started, _generated = answer.aside
-        points = [Point(file, line, kind) for file, line, _begun in lines for kind in KINDS]
-        points += [Point(f"program {number}", 0, ECHO) for number in range(1, programs + 1)]
+        points = [Point(f"program {number}", 0, ECHO) for number in range(1, programs + 1)]
+        points += [Point(file, line) for file, line, _answered in lines]
         result = json.loads(answer.out or b"{}")
         wrong = self._wrong("undisturbed", answer)
         if bool(result.get("failed")) != self.case.fails:
             wrong.append(f"{self.case.name}: {result.get('msg', answer.err.decode())}")
-        return wrong, points, {(file, line) for file, line, begun in lines if not begun}
+        return wrong, points, {(file, line) for file, line, answered in lines if not answered}
 
     def broken(self, point: Point, answers: bool = True) -> List[str]:
         """What is wrong when that fails."""
@@ -247,8 +255,28 @@ class Trial:
 
 
 def chosen(points: Sequence[Point], dice: random.Random) -> Iterator[Point]:
-    """All of them, or a sample."""
-    yield from dice.sample(list(points), sized(len(points), min(4, len(points))))
+    """A sample; at full size each statement in one way, and in all ways at five times that."""
+    count, kinds = sized(len(points), min(4, len(points))), list(KINDS)
+    first = {point: dice.randrange(len(kinds)) for point in points}
+    for number in range(-(-count // len(points))):
+        for point in dice.sample(list(points), min(count - number * len(points), len(points))):
+            yield point if point.kind else point._replace(kind=kinds[(first[point] + number) % len(kinds)])
+
+
+def missed(cases: Sequence[Case], sinks: Sinks) -> List[str]:
+    """The planted leaks that are not found; each that is, is told."""
+    found = []
+    for words, where, plant, name, fails in LEAKS:
+        trial = Trial(next(case for case in cases if case.name == name), sinks)
+        _clean, points, early = trial.undisturbed()
+        with plant():
+            wrong = trial.broken(next(point for point in points if "/engines/" in point.file and (point.file, point.line) not in early)
+                                 ._replace(kind="RuntimeError")) if fails else trial.undisturbed()[0]
+        told = next((line for line in wrong if where in line), "")
+        print(f"{'found' if told else 'MISSED'}: {words}: {told or wrong}", flush=True)
+        found += [] if told else [words]
+        Path("/tmp/planted.log").unlink(missing_ok=True)
+    return found
 
 
 def main(names: Sequence[str]) -> int:
@@ -257,6 +285,8 @@ def main(names: Sequence[str]) -> int:
     dice = random.Random(os.environ.get("EDGE_SEED", "1"))
     wrong: List[str] = []
     with secret_cases.world_of_cases() as cases, Sinks() as sinks:
+        if names == ["--control"]:
+            return 1 if missed(cases, sinks) else 0
         if names and set(names) - {case.name for case in cases}:
             raise SystemExit(f"the cases are {', '.join(case.name for case in cases)}")
         for case in cases:

@@ -37,6 +37,8 @@ OWN_WORDS = ("MissingTool", "SystemFailed")
 WORDS = ("_distrust", "_misfit")
 # functions whose long texts are messages, with their code
 TELLING = {"_hostnames": "conflict", "_ports": "conflict", "_identities": "conflict"}
+# what functions make of a value
+SHOWN_AS = {"shown": "<value>", "words_of": "<problem>"}
 # errors that only pass on what stands elsewhere, or what a program says
 PASSED_ON = ("problem.message + asked", "f\"{problem.msg.rstrip('.')}; correct that\"", "'; '.join(found)", "problem.message + '\\n'",
              "f'{words_of(problem)}; {SHAPE.format(noun)}'", "problem", "why",
@@ -151,10 +153,8 @@ class Source:
             return f"<{node.attr.lower()}>"
         if isinstance(node, ast.IfExp) and all(isinstance(one, ast.Constant) for one in (node.body, node.orelse)):
             return "/".join(text for text in (*self.texts(node.body), *self.texts(node.orelse)) if text)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "shown":
-            return "<value>"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words_of":
-            return self.named(node.args[0])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SHOWN_AS:
+            return SHOWN_AS[node.func.id]
         return "<...>"
 
 
