@@ -163,12 +163,17 @@ test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no K
 
 ##@ What tries to break it
 
-CHAOS := kills power calls many traffic long
+CHAOS := kills power calls many traffic long secrets
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
 chaos-%: lab
 	$(STEP) 'chaos: $*'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
+
+chaos-secrets: lab
+	$(STEP) 'chaos: secrets'
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets --control
 
 fuzz: lab ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
 	$(STEP) 'fuzz'

@@ -27,6 +27,8 @@ NAMES = {
     "traffic of routes": "A route is changed while requests go through another one without a pause",
     "long": "Converges one after the other; files, rules, flows, processes and Traefik's memory must not grow",
     "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
+    "secrets": "A statement of a module that handles a secret fails, with the secret in the exception; searched are answer, syslog, "
+               "command lines, files",
     "guards": "A guard is broken in a copy of the project; its tests must turn red",
 }
 # 100 is full size, which takes hours; CI does a little of everything

@@ -105,7 +105,7 @@ def refuse(handler: Handler, _number: int) -> None:
 
 def cases_with(controller: mesh.Controller, refusing: int) -> List[Case]:
     """All of them."""
-    token = {"controller_url": controller.url, "join_token": TOKEN}
+    token: Dict[str, Any] = {"controller_url": controller.url, "join_token": TOKEN}
     told = {"join_answer": controller.answer}
 
     def joined() -> None:

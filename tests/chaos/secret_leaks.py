@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, List, Tuple
 from unittest import mock
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.edge.gateway.plugins.module_utils import entry, errors
 from ansible_collections.edge.gateway.plugins.module_utils.engines.interface import Interface
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -22,15 +23,11 @@ def _told(problem: Exception) -> Dict[str, Any]:
 
 
 def _failed_where_it_is_handled(argument_spec: Dict[str, Any], action: entry.Action, **constraints: Any) -> None:
-    module = entry.AnsibleModule(argument_spec=argument_spec, **constraints)
+    module = AnsibleModule(argument_spec=argument_spec, **constraints)
     try:
         action({**module.params, "diff_wanted": True}, False)
     except Exception as problem:  # noqa: BLE001
         module.fail_json(**errors.failure(problem))
-
-
-def _quoted(text: str) -> str:
-    return text
 
 
 def _argument(interface: Interface, private_key: str) -> str:

@@ -163,7 +163,7 @@ def act(case: Case, tracer: Tracer, out: int, err: int, aside: int) -> NoReturn:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  as the interpreter would print it
         sys.settrace(None)
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.settrace(None)
         sys.stdout.flush()
