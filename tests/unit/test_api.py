@@ -25,6 +25,7 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import (
     help_for,
 )
 from ansible_collections.edge.gateway.plugins.modules import dnat_forward, traefik_route
+from ansible_collections.edge.gateway.plugins.plugin_utils.backup_action import BackupAction
 from ansible_collections.edge.gateway.plugins.plugin_utils.request import CheckedRequest, check_names
 from gates import schemas
 from unit.samples import TOKEN
@@ -120,14 +121,28 @@ class Unforeseen(CheckedRequest):
         raise self.problem
 
 
-def test_what_nobody_foresaw_is_told_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+class UnforeseenBackup(BackupAction):
+    """The same of an action on a backup."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def validate_argument_spec(self, argument_spec: Any) -> Any:
+        return None, {"node": "edge1"}
+
+    def act(self, given: Any, node: str, task_vars: Any) -> Any:
+        raise self.problem
+
+
+@pytest.mark.parametrize("action", [Unforeseen, UnforeseenBackup])
+def test_what_nobody_foresaw_is_told_without_its_text(action: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the control node too, where Ansible would print the text of an exception; its own errors stay its own."""
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
-    result = Unforeseen(ValueError(f"invalid literal: {TOKEN}")).run()
+    result = action(ValueError(f"invalid literal: {TOKEN}")).run()
     assert (result["failed"], result["code"]) == (True, "internal") and "ValueError at test_api.py" in result["msg"]
     assert TOKEN not in json.dumps(result)
     with pytest.raises(AnsibleError):
-        Unforeseen(AnsibleError("no connection")).run()
+        action(AnsibleError("no connection")).run()
 
 
 def test_unknown_fields_of_a_call() -> None:
