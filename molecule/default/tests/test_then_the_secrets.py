@@ -113,7 +113,7 @@ def test_what_ansible_prints_and_keeps(runs: Runs, secrets: list[str]) -> None:
     assert applied.returncode == 0 and "secret_content: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in applied.output, applied.output
     assert refused.returncode == 2 and "refused the join token (HTTP 401)" in refused.output, refused.output
     kept = {path: path.read_text(errors="replace") for path in runs.folder.rglob("*") if path.is_file()}
-    assert {runs.folder / "log", runs.folder / "facts/edge1"} <= set(kept)
+    assert "log" in {path.name for path in kept} and any(path.parent.name == "facts" for path in kept), list(kept)
     for name, text in {"applied": applied.output, "refused": refused.output, **kept}.items():
         assert [secret for secret in secrets if secret in text] == [], name
 
