@@ -25,6 +25,7 @@ def _told(problem: Exception) -> Dict[str, Any]:
 def _failed_where_it_is_handled(argument_spec: Dict[str, Any], action: entry.Action, **constraints: Any) -> None:
     module = AnsibleModule(argument_spec=argument_spec, **constraints)
     try:
+        entry.check_paths(argument_spec, module.params)
         action({**module.params, "diff_wanted": True}, False)
     except Exception as problem:  # noqa: BLE001
         module.fail_json(**errors.failure(problem))
