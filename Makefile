@@ -178,14 +178,15 @@ test-vm: setup ## site.yml on virtual machines with the kernel's WireGuard, no K
 ##@ What tries to break it
 
 # the longest first
-CHAOS := long sick kills calls traffic many power
+CHAOS := long sick kills secrets calls traffic many power
 chaos: $(CHAOS:%=chaos-%) ## try to break it, in small; EDGE_CHAOS_PERCENT=100 for full size, see docs/reliability.md
 
 chaos-%: mirror
 	$(STEP) 'chaos: $*'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
 
-fuzz: mirror ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
+# the longest first
+CHAOS := long sick kills secrets calls traffic many power
 	$(STEP) 'fuzz'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz --control

@@ -12,7 +12,7 @@ from testinfra.host import Host
 # every command line that any process has had, looked at as fast as can be
 SAMPLER = r"""
 import glob, sys, time
-seen, end = set(), time.monotonic() + 60
+seen, end = set(), time.monotonic() + 300
 while time.monotonic() < end and not glob.glob('/run/sampler.stop'):
     for path in glob.glob('/proc/[0-9]*/cmdline'):
         try:

@@ -28,6 +28,8 @@ NAMES = {
     "long": "Converges one after the other; files, rules, flows, processes and Traefik's memory must not grow",
     "sick": "Sick hosts: disk, firewall, Traefik, mesh, clock, names; bad answers, and hosts that the next run does not make right",
     "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
+    "secrets": "A statement of a module that handles a secret fails, with the secret in the exception; searched are answer, syslog, "
+               "command lines, files",
     "guards": "A guard is broken in a copy of the project; its tests must turn red",
 }
 # 100 is full size, which takes hours; CI does a little of everything

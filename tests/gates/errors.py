@@ -28,17 +28,20 @@ MARKER = ".. What follows is written by \"make errors\".\n"
 ERRORS = COLLECTION / "plugins/module_utils/errors.py"
 HEALTH = COLLECTION / "plugins/module_utils/models/health.py"
 # what takes a part of a sentence of others, and at which place
-PARTS = {"ValueError": 0, "NotYaml": 0, "RepeatedName": 0, "TooDeep": 0, "_Refused": 0, "ExchangeFailed": 1, "refuse": 0, "_refuse": 0,
-         "refused": 0, "_refused": 0, "_failed": 0, "_unknown": 0, "_unreachable": 0, "AnsibleFilterError": 0, "HTTPBadRequest": 0}
+PARTS = {"Unreadable": 0, "ValueError": 0, "NotYaml": 0, "RepeatedName": 0, "TooDeep": 0, "_Refused": 0, "ExchangeFailed": 1,
+         "refuse": 0, "_refuse": 0, "refused": 0, "_refused": 0, "_failed": 0, "_unknown": 0, "_unreachable": 0, "AnsibleFilterError": 0,
+         "HTTPBadRequest": 0}
 # errors that have their words in errors.py; they stand in the section of their code
 OWN_WORDS = ("MissingTool", "SystemFailed")
 # functions whose answers are parts of a sentence
 WORDS = ("_distrust", "_misfit")
 # functions whose long texts are messages, with their code
 TELLING = {"_hostnames": "conflict", "_ports": "conflict", "_identities": "conflict"}
+# what functions make of a value
+SHOWN_AS = {"shown": "<value>", "words_of": "<problem>"}
 # errors that only pass on what stands elsewhere, or what a program says
 PASSED_ON = ("problem.message + asked", "f\"{problem.msg.rstrip('.')}; correct that\"", "'; '.join(found)", "problem.message + '\\n'",
-             "f'{problem}; {SHAPE.format(noun)}'", "problem", "why",
+             "f'{words_of(problem)}; {SHAPE.format(noun)}'", "problem", "why",
              "f\"'{' '.join(argv)}' failed: {first_line(result.err or result.out)}\"")
 FEWEST_WORDS = 2
 WIDTH = 140
@@ -150,8 +153,8 @@ class Source:
             return f"<{node.attr.lower()}>"
         if isinstance(node, ast.IfExp) and all(isinstance(one, ast.Constant) for one in (node.body, node.orelse)):
             return "/".join(text for text in (*self.texts(node.body), *self.texts(node.orelse)) if text)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "shown":
-            return "<value>"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SHOWN_AS:
+            return SHOWN_AS[node.func.id]
         return "<...>"
 
 

@@ -12,6 +12,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from ansible import context
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.edge.gateway.plugins.callback.api import CallbackModule
 from ansible_collections.edge.gateway.plugins.module_utils.errors import (
@@ -23,8 +25,10 @@ from ansible_collections.edge.gateway.plugins.module_utils.errors import (
     help_for,
 )
 from ansible_collections.edge.gateway.plugins.modules import dnat_forward, traefik_route
+from ansible_collections.edge.gateway.plugins.plugin_utils.backup_action import BackupAction
 from ansible_collections.edge.gateway.plugins.plugin_utils.request import CheckedRequest, check_names
 from gates import schemas
+from unit.samples import TOKEN
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = ROOT / "collections/ansible_collections/edge/gateway"
@@ -105,6 +109,40 @@ def test_good_arguments_are_parsed() -> None:
     action = Checked(dnat_forward)
     action.check(FORWARD, {})
     assert action.parsed == 1
+
+
+class Unforeseen(CheckedRequest):
+    """An action whose parsing fails as nobody has thought, or as Ansible itself does."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem, self._task = problem, SimpleNamespace(args={"join_token": TOKEN})
+
+    def check(self, arguments: Any, task_vars: Any) -> None:
+        raise self.problem
+
+
+class UnforeseenBackup(BackupAction):
+    """The same of an action on a backup."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def validate_argument_spec(self, argument_spec: Any) -> Any:
+        return None, {"node": "edge1"}
+
+    def act(self, given: Any, node: str, task_vars: Any) -> Any:
+        raise self.problem
+
+
+@pytest.mark.parametrize("action", [Unforeseen, UnforeseenBackup])
+def test_what_nobody_foresaw_is_told_without_its_text(action: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the control node too, where Ansible would print the text of an exception; its own errors stay its own."""
+    monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
+    result = action(ValueError(f"invalid literal: {TOKEN}")).run()
+    assert (result["failed"], result["code"]) == (True, "internal") and "ValueError at test_api.py" in result["msg"]
+    assert TOKEN not in json.dumps(result)
+    with pytest.raises(AnsibleError):
+        action(AnsibleError("no connection")).run()
 
 
 def test_unknown_fields_of_a_call() -> None:

@@ -108,6 +108,18 @@ def test_what_the_kernel_refuses_is_told_in_its_words(error: OSError, capfd: pyt
     assert TOKEN not in printed and "PRIVATE-KEY-OF-WG0" not in printed
 
 
+@pytest.mark.parametrize("error", [ValueError("PRIVATE-KEY-OF-WG0"), OSError(24, "PRIVATE-KEY-OF-WG0"), StateRefused("a; b", "c")])
+def test_a_traceback_that_is_asked_for_shows_no_text(error: Exception, capfd: pytest.CaptureFixture[str],
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    """ANSIBLE_DISPLAY_TRACEBACK=always: fail_json adds the exception that is being handled, and those before it, with all that they say."""
+    tracebacks = pytest.importorskip("ansible.module_utils._internal._traceback", reason="ansible-core before 2.19 adds none")
+    monkeypatch.setattr(tracebacks, "is_traceback_enabled", lambda event: True)
+    error.__cause__ = TellTale()
+    _status, result, printed = run(boom(error), capfd)
+    assert "test_entry.py" in result["exception"], "Ansible does add one"
+    assert TOKEN not in printed and "PRIVATE-KEY-OF-WG0" not in printed
+
+
 FORWARD = {"forward_id": "vm-1", "public_port": "22015", "target_ip": "10.50.0.12"}
 ROUTE = {"route_id": "web", "hostname": "a.test", "target_url": "http://10.50.0.12"}
 JOIN = {"node_id": "edge", "controller_url": "http://10.0.0.1:9000", "join_token": TOKEN}

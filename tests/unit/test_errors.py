@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any, Callable, Tuple
 
@@ -13,7 +14,7 @@ from ansible_collections.edge.gateway.plugins.module_utils import errors
 from ansible_collections.edge.gateway.plugins.module_utils.errors import SHOWN_VALUE_LIMIT, GatewayError, InvalidInput, shown
 from ansible_collections.edge.gateway.plugins.module_utils.models import answer as answers
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, target
-from unit.samples import one_sentence
+from unit.samples import KEY, one_sentence
 
 Parser = Tuple[Callable[..., Any], Tuple[Any, ...]]
 PARSERS: dict[str, Parser] = {
@@ -53,6 +54,23 @@ def test_message(name: str, value: object) -> None:
 def test_shown_is_short_and_printable(value: object) -> None:
     """Whatever the value is."""
     assert len(shown(value)) <= SHOWN_VALUE_LIMIT and shown(value).isprintable()
+
+
+def test_words_of_libraries_are_not_told() -> None:
+    """They quote what they could not read; our own words do not."""
+    assert errors.words_of(errors.Unreadable("is not JSON")) == "is not JSON"
+    assert errors.words_of(InvalidInput("mtu", 1, "is small; x")) == "mtu 1 is small; x"
+    for parse in (int, ipaddress.ip_address, bytes.fromhex):
+        with pytest.raises(ValueError) as caught:
+            parse("s3cret")
+        assert errors.words_of(caught.value) == "cannot be understood"
+
+
+def test_a_program_may_quote_the_key_it_was_given() -> None:
+    """As wg does with one that it cannot read, and with the line that it stands in."""
+    line = f"Key is not the correct length or format: `{KEY}'"
+    assert errors.first_line(f"\n{line}\nConfiguration parsing error\n") == "Key is not the correct length or format: `(a key)'"
+    assert KEY not in errors.first_line(f"Line unrecognized: `PresharedKey={KEY}'")
 
 
 def test_shown_never_fails() -> None:

@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, failure
 from ansible_collections.edge.gateway.plugins.module_utils.models import fields, fleet
@@ -36,7 +37,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if phase == "conflicts":
                 return {**result, **_compared({name: known[name] for name in names})}
             return {**result, **self._report({name: known[name] for name in names}, _nodes(known))}
-        except GatewayError as problem:
+        except AnsibleError:
+            raise
+        except Exception as problem:  # noqa: BLE001  Ansible would print its text, and variables of hosts may stand in that
             return {**result, "failed": True, **failure(problem)}
 
     def _report(self, known: Mapping[str, Mapping[str, Any]], nodes: List[Tuple[str, str]]) -> Dict[str, Any]:

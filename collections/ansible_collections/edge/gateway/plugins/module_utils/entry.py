@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import gc
-import sys
-import traceback
 from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import REMEDIES, GatewayError, InvalidInput, SystemFailed, failure, help_for
+from .errors import InvalidInput, failure
 
 Action = Callable[[Dict[str, Any], bool], Dict[str, Any]]
 
@@ -41,17 +39,13 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     try:
         check_paths(argument_spec, module.params)
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
-    except GatewayError as problem:
-        module.fail_json(**failure(problem))
-    except OSError as problem:  # by its number: its text may be anything
-        module.fail_json(**failure(SystemFailed(problem.errno or 0, _place())))
+        for warning in result.pop("warnings", []):
+            module.warn(warning)
+        module.exit_json(**result)
     except Exception as problem:  # an uncaught one would print its text, secrets included, even under no_log
-        module.fail_json(msg=f"internal error: {type(problem).__name__} at {_place()}; "
-                             "please report it with the task's options", code="internal", option="", remedy=REMEDIES["internal"],
-                         help=help_for("internal"), retryable=False)
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
-    module.exit_json(**result)
+        failed = failure(problem)
+    # not while it is handled: Ansible would add its traceback and text, and those of its causes, under ANSIBLE_DISPLAY_TRACEBACK
+    module.fail_json(**failed)
 
 
 def check_paths(argument_spec: Dict[str, Any], params: Dict[str, Any]) -> None:
@@ -71,8 +65,3 @@ def holds_secrets(argument_spec: Dict[str, Any]) -> bool:
     nested = [option["options"] for option in argument_spec.values() if option.get("options")]
     return any(any(option.get("no_log") for option in options.values()) or holds_secrets(options) for options in nested)
 
-
-def _place() -> str:
-    """File and line of the exception being handled, without its text."""
-    frame = traceback.extract_tb(sys.exc_info()[2])[-1]
-    return f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"

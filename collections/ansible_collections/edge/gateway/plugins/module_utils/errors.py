@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from typing import Any, Dict
 
 from .documented import OPTIONS
@@ -18,6 +19,8 @@ from .documented import OPTIONS
 SHOWN_VALUE_LIMIT = 120
 REASON_LIMIT = 300
 LONGEST_WORD, LONGEST_MESSAGE = 256, 2000
+# 32 bytes in base64, as WireGuard has its keys
+_KEY = re.compile("[A-Za-z0-9+/]{43}=")
 _WORD = re.compile(rf"\S{{{LONGEST_WORD},}}")
 # for the few messages that are one thought, with nothing to do behind a semicolon
 REMEDIES = {
@@ -142,10 +145,33 @@ def remedy_in(message: str) -> str:
     return message.partition("; ")[2]
 
 
-def failure(problem: GatewayError) -> Dict[str, Any]:
-    """How a failed task reports it."""
-    return {"msg": problem.message, "code": problem.code, "option": problem.option, "remedy": problem.remedy,
-            "help": help_for(problem.code, problem.option), "retryable": problem.retryable}
+class Unreadable(ValueError):
+    """What is wrong with a text or file, in our own words; who knows where it comes from makes a sentence of it."""
+
+
+def words_of(problem: Exception) -> str:
+    """The words of an error of ours; not those of a library's, which quote what could not be read, and that may be a secret."""
+    return str(problem) if isinstance(problem, (Unreadable, GatewayError)) else "cannot be understood"
+
+
+def failure(problem: Exception) -> Dict[str, Any]:
+    """How a failed task reports it.
+
+    What nobody has foreseen is told by its type and place, an error of the system by its number: their texts may hold anything.
+    """
+    if isinstance(problem, OSError):
+        problem = SystemFailed(problem.errno or 0, _place(problem))
+    if isinstance(problem, GatewayError):
+        return {"msg": problem.message, "code": problem.code, "option": problem.option, "remedy": problem.remedy,
+                "help": help_for(problem.code, problem.option), "retryable": problem.retryable}
+    return {"msg": f"internal error: {type(problem).__name__} at {_place(problem)}; please report it with the task's options",
+            "code": "internal", "option": "", "remedy": REMEDIES["internal"], "help": help_for("internal"), "retryable": False}
+
+
+def _place(problem: Exception) -> str:
+    """File and line that an exception comes from."""
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
 
 
 def help_for(code: str, option: str = "") -> str:
@@ -199,6 +225,6 @@ def shortened(message: str) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
-    found = next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason")
+    """The first line that says something; a program may quote the key that it was given."""
+    found = _KEY.sub("(a key)", next((line.strip() for line in text.splitlines() if line.strip()), "it gave no reason"))
     return found if len(found) <= REASON_LIMIT else found[: REASON_LIMIT - 3] + "..."

@@ -15,7 +15,7 @@ from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret
 from ansible.plugins.action import ActionBase
 from ansible_collections.edge.gateway.plugins.module_utils import spec
 from ansible_collections.edge.gateway.plugins.module_utils.engines.backup_file import BackupFile, Cipher
-from ansible_collections.edge.gateway.plugins.module_utils.errors import GatewayError, InvalidInput, failure
+from ansible_collections.edge.gateway.plugins.module_utils.errors import InvalidInput, Unreadable, failure
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
 from ansible_collections.edge.gateway.plugins.module_utils.models.archive import Places
 
@@ -38,7 +38,9 @@ class BackupAction(ActionBase):  # type: ignore[misc]
         _validated, given = self.validate_argument_spec(argument_spec={**spec.BACKUP, **self.options})
         try:
             result.update(self.act(given, str(given["node"] or variables.get("inventory_hostname", "")), variables))
-        except GatewayError as problem:
+        except AnsibleError:
+            raise
+        except Exception as problem:  # noqa: BLE001  Ansible would print its text, and what a backup holds may stand in that
             result.update(failed=True, **failure(problem))
         return result
 
@@ -76,7 +78,7 @@ def _encrypting(vault: VaultLib) -> Any:
 def _decrypting(vault: VaultLib) -> Any:
     def decrypt(data: bytes) -> bytes:
         if not vault.secrets:
-            raise ValueError("this run has no vault secret")
+            raise Unreadable("this run has no vault secret")
         with _no_words("no vault secret of this run fits, or it is damaged"):
             return bytes(vault.decrypt(data))
     return decrypt
@@ -88,4 +90,4 @@ def _no_words(instead: str) -> Iterator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001  what a damaged text makes of the decoders is not only their own errors
-        raise ValueError(instead) from None
+        raise Unreadable(instead) from None

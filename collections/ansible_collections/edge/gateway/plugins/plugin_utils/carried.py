@@ -49,8 +49,10 @@ class CarriedList(CheckedRequest):
             return self._carried(arguments)
         except AnsibleFileNotFound:
             raise self._refused("was not found beside the playbook or in its folder files; correct the path") from None
-        except (AnsibleError, OSError, ValueError) as problem:
+        except (AnsibleError, OSError) as problem:
             raise self._refused(f"cannot be read ({str(problem).splitlines()[0]}); correct that") from None
+        except ValueError:
+            raise self._refused("is no name that a file can have; correct the path") from None
 
     def report(self, result: Dict[str, Any]) -> Dict[str, Any]:
         """The result, with the lists of ids unpacked."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -45,7 +46,9 @@ class CheckedRequest(ActionBase):  # type: ignore[misc]
         try:
             arguments = self.prepare(dict(self._task.args))
             self.check(arguments, task_vars or {})
-        except GatewayError as problem:
+        except AnsibleError:
+            raise
+        except Exception as problem:  # noqa: BLE001  Ansible would print its text, and what the task was given may stand in that
             return {**result, "failed": True, **failure(problem)}
         return self.report({**result, **self._execute_module(module_args=arguments, task_vars=task_vars)})
 

@@ -9,7 +9,7 @@ import contextlib
 import stat
 from typing import Callable, ContextManager, Mapping, NamedTuple, Optional
 
-from ..errors import StateRefused
+from ..errors import StateRefused, words_of
 from ..formats import archive as text_form
 from ..host import Host
 from ..models.archive import Archive, KeptFile, KeptFiles, Places
@@ -81,8 +81,8 @@ class BackupFile(BaseEngine[KeptFile]):
         try:
             return self.cipher.decrypt(data)
         except ValueError as problem:
-            raise StateRefused(f"{self.path} cannot be decrypted ({problem}); nothing was changed, give the vault secret that it was "
-                               "encrypted with (--vault-id or --vault-password-file), or move it away", self.path) from None
+            raise StateRefused(f"{self.path} cannot be decrypted ({words_of(problem)}); nothing was changed, give the vault secret that it "
+                               "was encrypted with (--vault-id or --vault-password-file), or move it away", self.path) from None
 
     def load(self) -> KeptFiles:
         """What the backup holds; nothing where there is none, or one that nobody could restore."""

@@ -10,7 +10,7 @@ import ssl
 import time
 from typing import List
 
-from ..errors import MISSING, InvalidInput, StateRefused
+from ..errors import MISSING, InvalidInput, StateRefused, words_of
 from ..formats import certificates as files
 from ..formats import pem
 from ..host import Host
@@ -40,7 +40,7 @@ class CertificateEngine(ConfigFileEngine):
             for der in pem.chain(item.certificate):
                 pem.validity(der)
         except ValueError as problem:
-            raise InvalidInput("certificate", MISSING, f"of {item.name} {problem}; give it in PEM, with the certificates that "
+            raise InvalidInput("certificate", MISSING, f"of {item.name} {words_of(problem)}; give it in PEM, with the certificates that "
                                                        "lead to its root behind it") from None
 
     def check(self, before: ConfigFiles, after: ConfigFiles) -> None:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-from ..errors import ControllerError, InvalidInput
+from ..errors import ControllerError, InvalidInput, words_of
 from ..formats.strict_json import parse_object
 from ..models.answer import Answer
 from ..models.target import Url
@@ -121,7 +121,7 @@ def _read(url: Url, response: Response) -> Answer:
     try:
         return Answer.parse(parse_object(response.body))
     except ValueError as problem:
-        raise ControllerError(f"controller_url {url} answered something that {problem}; "
+        raise ControllerError(f"controller_url {url} answered something that {words_of(problem)}; "
                               "is it really the controller?", retryable=False) from None
     except InvalidInput as problem:
         # the value stays out: a hostile controller may answer with the token it was sent

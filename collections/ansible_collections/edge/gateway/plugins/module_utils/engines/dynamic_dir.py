@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..errors import words_of
 from ..formats import dynamic_file, route_file
 from ..formats.dynamic_file import Foreign
 from ..host import Host, Status
@@ -125,7 +126,7 @@ def _damaged(route_id: str, text: str, status: Status) -> Own:
     try:
         route, kept = route_file.parse(text)
     except ValueError as problem:
-        return Own(None, "", False, mode, gid, str(problem))
+        return Own(None, "", False, mode, gid, words_of(problem))
     if route.route_id != route_id:
         return Own(None, kept, False, mode, gid, f"was written for route {route.route_id}")
     return Own(route, kept, False, mode, gid)

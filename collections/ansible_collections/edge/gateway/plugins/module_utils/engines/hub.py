@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional
 
-from ..errors import MISSING, CommandFailed, GatewayError, InvalidInput, StateRefused
+from ..errors import MISSING, CommandFailed, GatewayError, InvalidInput, StateRefused, words_of
 from ..formats import wireguard
 from ..formats.strict_json import parse_object
 from ..host import Host
@@ -35,7 +35,7 @@ def settings(host: Host) -> Optional[Hub]:
     try:
         return Hub.parse(parse_object(data))
     except (ValueError, GatewayError) as problem:
-        raise StateRefused(f"{SETTINGS_FILE} {problem}; run the role hub again", SETTINGS_FILE) from None
+        raise StateRefused(f"{SETTINGS_FILE} {words_of(problem)}; run the role hub again", SETTINGS_FILE) from None
 
 
 def hub_of(host: Host, given: Optional[Mapping[str, Any]]) -> Hub:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import List, Mapping, Set, Tuple
 
-from ..errors import StateRefused
+from ..errors import StateRefused, words_of
 from ..formats import inbound as formats
 from ..host import Host
 from ..models.changes import of_parts
@@ -34,7 +34,7 @@ class InboundEngine(BaseEngine[Inbound]):
         try:
             return {NAME: formats.parse(data.decode("utf-8", "replace"))}
         except ValueError as problem:
-            raise StateRefused(f"{FILE} {problem}; nothing was changed, remove it to begin anew", FILE) from None
+            raise StateRefused(f"{FILE} {words_of(problem)}; nothing was changed, remove it to begin anew", FILE) from None
 
     def read(self) -> Mapping[str, object]:
         """What is loaded, and the file."""

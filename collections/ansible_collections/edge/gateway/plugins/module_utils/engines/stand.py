@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
-from ..errors import GatewayError, StateRefused
+from ..errors import GatewayError, StateRefused, Unreadable
 from ..formats.strict_json import parse_object
 from ..host import Host
 from ..models import fields
@@ -36,7 +36,7 @@ def load(host: Host) -> Optional[Stand]:
     try:
         document = parse_object(data)
         if not fields.is_version(document.get("schema"), SCHEMA):
-            raise ValueError("is of another version")
+            raise Unreadable("is of another version")
         files = {path: _file(path, entry) for path, entry in document["files"].items()}
         return Stand(files, document["active"] is True, document["at_boot"] is True)
     except (ValueError, KeyError, TypeError, AttributeError, GatewayError):
@@ -47,7 +47,7 @@ def load(host: Host) -> Optional[Stand]:
 def _file(path: str, entry: Mapping[str, Any]) -> ConfigFile:
     mode, group, content, owner = entry["mode"], entry["group"], entry["content"], entry["owner"]
     if not isinstance(mode, int) or not isinstance(content, (str, type(None))):
-        raise ValueError("is no file")
+        raise Unreadable("is no file")
     return ConfigFile(path, mode, str(group), content, str(owner), secret=True)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping
 
-from ..errors import GatewayError, StateRefused
+from ..errors import GatewayError, StateRefused, words_of
 from ..formats import state_file
 from ..formats.state_file import SCHEMA, Item
 from ..formats.strict_json import dump_rows
@@ -46,7 +46,7 @@ class Store:
         try:
             return state_file.parse(data, self.noun, parse, name_of)
         except ValueError as problem:
-            raise self.refused(str(problem)) from None
+            raise self.refused(words_of(problem)) from None
         except GatewayError as problem:
             raise self.refused(f"holds an invalid entry: {problem.message}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
-from ..errors import GatewayError, StateRefused
+from ..errors import GatewayError, StateRefused, words_of
 from ..formats import ip_json as ip_json_format
 from ..formats.procnet import listening_ports
 from ..formats.strict_json import parse_object
@@ -28,7 +28,7 @@ def choices(host: Host) -> Choices:
     try:
         return Choices.parse(parse_object(data))
     except (ValueError, GatewayError) as problem:
-        words = str(problem).partition("; ")[0]
+        words = words_of(problem).partition("; ")[0]
         raise StateRefused(f"{CHOICES_FILE} {words}; run the firewall role again", CHOICES_FILE) from None
 
 

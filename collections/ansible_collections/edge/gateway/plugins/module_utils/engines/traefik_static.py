@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Optional
 
+from ..errors import Unreadable, words_of
 from ..formats import traefik_static, yaml_text
 from ..host import Host
 from ..models.route_rules import Static
@@ -28,14 +29,14 @@ def read(host: Host, path: str, given: Optional[Mapping[str, Any]], warnings: Li
     try:
         text = data.decode("utf-8")
         if path.endswith(".toml"):
-            raise ValueError("TOML cannot be read here")
+            raise Unreadable("TOML cannot be read here")
         return traefik_static.understand(yaml_text.load(text))
     except yaml_text.NoParser:
         reason = "this host has no PyYAML that can read it"
     except UnicodeError:
         reason = "it is not UTF-8"
     except ValueError as problem:
-        reason = str(problem)
+        reason = words_of(problem)
     warnings.append(f"static_config {path} cannot be understood ({reason}), so entrypoints and certificate resolvers were not checked; "
                     "correct static_config, or let Traefik's own report decide")
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from ..errors import StateRefused, shown
+from ..errors import StateRefused, shown, words_of
 from ..models import fields
 from ..models.archive import Archive, KeptFile, KeptFiles, Places
 from .archive_contents import Refuse, checked
@@ -52,7 +52,7 @@ def parse(data: bytes, places: Places, where: str) -> Archive:
     try:
         document = parse_object(data)
     except ValueError as problem:
-        raise refuse(str(problem)) from None
+        raise refuse(words_of(problem)) from None
     if document.get("format") != FORMAT:
         raise refuse("is no backup of edge.gateway")
     if not fields.is_version(document.get("schema"), SCHEMA):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, List
 
-from ..errors import GatewayError, InvalidInput, StateRefused, shown
+from ..errors import GatewayError, InvalidInput, StateRefused, Unreadable, shown
 from ..models import archive as kinds
 from ..models import certificate, fields
 from ..models.archive import Archive, KeptFile, KeptFiles, Places
@@ -96,13 +96,13 @@ def _forwards(item: KeptFile) -> str:
 def _route(item: KeptFile) -> str:
     route, _kept = route_file.parse(item.content)
     if f"{route.route_id}.yml" != item.name:
-        raise ValueError("is the file of another route")
+        raise Unreadable("is the file of another route")
     return route_file.render(route)
 
 
 def _acme(item: KeptFile) -> str:
     if not is_acme_store(item.content):
-        raise ValueError("is no store of Traefik's")
+        raise Unreadable("is no store of Traefik's")
     return item.content
 
 

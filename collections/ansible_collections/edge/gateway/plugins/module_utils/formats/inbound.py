@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import List, Tuple
 
-from ..errors import GatewayError
+from ..errors import GatewayError, Unreadable
 from ..models.inbound import Inbound, Opening
 from . import nft_ruleset
 from .strict_json import parse_object
@@ -70,11 +70,11 @@ def parse(text: str) -> Inbound:
     """
     lines = text.split("\n", 2)
     if len(lines) < 3 or lines[0] != NOTICE or not lines[1].startswith(MARKER):
-        raise ValueError("is not one that this version has written")
+        raise Unreadable("is not one that this version has written")
     try:
         return Inbound.parse(parse_object(lines[1][len(MARKER):].encode()))
     except GatewayError as problem:
-        raise ValueError(f"has an invalid header ({problem.message})") from None
+        raise Unreadable(f"has an invalid header ({problem.message})") from None
 
 
 def parse_listing(text: str) -> List[str]:

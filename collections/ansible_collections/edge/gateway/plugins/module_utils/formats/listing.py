@@ -9,7 +9,7 @@ import base64
 import zlib
 from typing import Any, Dict, List
 
-from ..errors import MISSING, InvalidInput
+from ..errors import MISSING, InvalidInput, Unreadable, words_of
 from . import yaml_text
 from .strict_json import parse_value
 
@@ -32,7 +32,7 @@ def parse(data: bytes, name: str, noun: str) -> List[Dict[str, Any]]:
     try:
         value = _yaml(data) if name.lower().endswith((".yml", ".yaml")) else parse_value(data)
     except ValueError as problem:
-        raise InvalidInput("src", name, f"{problem}; {SHAPE.format(noun)}") from None
+        raise InvalidInput("src", name, f"{words_of(problem)}; {SHAPE.format(noun)}") from None
     entries = value.get(noun) if isinstance(value, dict) and set(value) == {noun} else value
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput("src", name, f"holds no list of {noun}; {SHAPE.format(noun)}")
@@ -66,10 +66,10 @@ def _yaml(data: bytes) -> object:
     try:
         return yaml_text.load(data.decode("utf-8"))
     except yaml_text.RepeatedName:
-        raise ValueError("has a repeated name") from None
+        raise Unreadable("has a repeated name") from None
     except yaml_text.TooDeep:
-        raise ValueError("is nested too deeply") from None
+        raise Unreadable("is nested too deeply") from None
     except (yaml_text.NotYaml, UnicodeError):
-        raise ValueError("is not YAML") from None
+        raise Unreadable("is not YAML") from None
     except yaml_text.NoParser:
-        raise ValueError("is YAML, and this host has no PyYAML that can read it") from None
+        raise Unreadable("is YAML, and this host has no PyYAML that can read it") from None

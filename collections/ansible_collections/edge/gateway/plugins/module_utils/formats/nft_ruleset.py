@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
-from ..errors import StateRefused
+from ..errors import StateRefused, Unreadable
 from ..models import filtering as f
 from ..models.filtering import ANYTHING, Chain, Condition, Rule, Span
 
@@ -133,7 +133,7 @@ def _rules(statements: List[Any], handle: int) -> List[Rule]:
 
 def _both(left: Alternatives, right: Alternatives) -> Alternatives:
     if len(left) * len(right) > ALTERNATIVES_LIMIT:
-        raise ValueError("too many")
+        raise Unreadable("too many")
     return [one + two for one, two in product(left, right)]
 
 

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Tuple
 
+from ..errors import Unreadable
+
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+)\s-----END CERTIFICATE-----")
 _UTC, _GENERALIZED = 0x17, 0x18
 _SEQUENCE, _VERSION = 0x30, 0xA0
@@ -35,11 +37,11 @@ def chain(text: str) -> List[bytes]:
     """
     blocks = _BLOCK.findall(text)
     if not blocks or len(blocks) != text.count("-----BEGIN CERTIFICATE-----"):
-        raise ValueError("is not PEM from its first line to its last")
+        raise Unreadable("is not PEM from its first line to its last")
     try:
         return [base64.b64decode("".join(block.split()), validate=True) for block in blocks]
     except binascii.Error:
-        raise ValueError("has a line that is not base64") from None
+        raise Unreadable("has a line that is not base64") from None
 
 
 def validity(der: bytes) -> Validity:
@@ -60,7 +62,7 @@ def validity(der: bytes) -> Validity:
         last_tag, last, _rest = _element(times)
         return Validity(hashlib.sha256(der).hexdigest(), _moment(tag, first), _moment(last_tag, last))
     except (IndexError, UnicodeDecodeError):
-        raise ValueError("is not a certificate") from None
+        raise Unreadable("is not a certificate") from None
 
 
 def _element(data: bytes, expected: int = 0) -> Tuple[int, bytes, bytes]:
@@ -70,7 +72,7 @@ def _element(data: bytes, expected: int = 0) -> Tuple[int, bytes, bytes]:
         start += length & 0x7F
         length = int.from_bytes(data[2:start], "big")
     if len(data) < start + length or (expected and tag != expected):
-        raise ValueError("is not a certificate")
+        raise Unreadable("is not a certificate")
     return tag, data[start:start + length], data[start + length:]
 
 
@@ -80,9 +82,9 @@ def _moment(tag: int, value: bytes) -> int:
         # RFC 5280, 4.1.2.5.1
         words = ("19" if words[:2] >= "50" else "20") + words
     elif tag != _GENERALIZED:
-        raise ValueError("is not a certificate")
+        raise Unreadable("is not a certificate")
     found = re.fullmatch(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})Z", words, re.ASCII)
     if not found:
-        raise ValueError("is not a certificate")
+        raise Unreadable("is not a certificate")
     year, month, day, hour, minute, second = map(int, found.groups())
     return calendar.timegm((year, month, day, hour, minute, second))

@@ -15,7 +15,7 @@ import hashlib
 import json
 from typing import Any, List, Optional, Sequence, Tuple
 
-from ..errors import GatewayError
+from ..errors import GatewayError, Unreadable
 from ..models.fields import as_written
 from ..models.route import Route
 from .strict_json import parse_object
@@ -71,7 +71,7 @@ def parse(text: str) -> Tuple[Route, str]:
     """
     lines = text.split("\n", 3)
     if len(lines) < 3 or not lines[1].startswith(MARKER):
-        raise ValueError("has no header of this version")
+        raise Unreadable("has no header of this version")
     kept = lines[1][len(MARKER):]
     return _checked(kept), kept
 
@@ -81,9 +81,9 @@ def _checked(kept: str) -> Route:
         entry = parse_object(kept.encode())
         route = Route.parse(entry)
     except GatewayError as problem:
-        raise ValueError(f"has an invalid header ({problem.message})") from None
+        raise Unreadable(f"has an invalid header ({problem.message})") from None
     if not as_written(entry, route.as_dict()):
-        raise ValueError("has a header that this version would not write")
+        raise Unreadable("has a header that this version would not write")
     return route
 
 

@@ -15,6 +15,8 @@ import binascii
 import hashlib
 import zlib
 
+from ..errors import Unreadable
+
 
 def sealed(data: bytes, key: bytes) -> str:
     """Data, small and enciphered: XOR with the output of SHAKE256 (FIPS 202) for a key of 32 random bytes, which is used only once.
@@ -33,7 +35,7 @@ def opened(text: str, key: bytes) -> bytes:
     try:
         return zlib.decompress(_xor(base64.b64decode(text), key))
     except (binascii.Error, zlib.error):
-        raise ValueError("is damaged") from None
+        raise Unreadable("is damaged") from None
 
 
 def _xor(data: bytes, key: bytes) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..errors import StateRefused
+from ..errors import StateRefused, words_of
 from ..models.forward import Forward, Forwards
 from .iptables_parse import logical_lines
 from .strict_json import parse_object
@@ -53,7 +53,7 @@ def entries_of(data: bytes, path: str, kind: str) -> List[Dict[str, Any]]:
     try:
         found = parse_object(data).get(kind, {})
     except ValueError as problem:
-        raise StateRefused(f"{path} {problem}; give the directory that holds the older system's state.json", path) from None
+        raise StateRefused(f"{path} {words_of(problem)}; give the directory that holds the older system's state.json", path) from None
     entries: List[Any] = [{option: name, **entry} if isinstance(entry, dict) else entry for name, entry in found.items()] \
         if isinstance(found, dict) else found
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

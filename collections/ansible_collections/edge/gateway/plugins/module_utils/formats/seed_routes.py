@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..errors import InvalidInput, shown
+from ..errors import InvalidInput, Unreadable, shown, words_of
 from ..models import fields
 from ..models.route import PLAIN_ENTRYPOINT, Route, Routes
 from . import route_file
@@ -62,7 +62,7 @@ def of_files(files: Iterable[Tuple[str, Optional[bytes]]], directory: str, notes
         try:
             document = _document(name, data)
         except ValueError as problem:
-            found.notes.append(f"the file {shown(where)} was left out: {problem}")
+            found.notes.append(f"the file {shown(where)} was left out: {words_of(problem)}")
             continue
         documents[where] = _routers(document, where, services, found.notes)
     for where, routers in documents.items():
@@ -105,24 +105,24 @@ def _document(name: str, data: Optional[bytes]) -> Dict[Any, Any]:
         ValueError: it cannot be taken; says why, with a remedy.
     """
     if data is None:
-        raise ValueError("it is no regular file that can be read; put one in its place")
+        raise Unreadable("it is no regular file that can be read; put one in its place")
     if name.lower().endswith(".toml"):
-        raise ValueError(f"it is TOML; {BY_HAND}")
+        raise Unreadable(f"it is TOML; {BY_HAND}")
     try:
         text = data.decode("utf-8")
         if route_file.is_ours(text):
             return {}
         if "{{" in text:
-            raise ValueError(f"it is a template of Go; {BY_HAND}")
+            raise Unreadable(f"it is a template of Go; {BY_HAND}")
         value = load(text, first=True, plain=True)
     except UnicodeError:
-        raise ValueError("it is not UTF-8; correct it") from None
+        raise Unreadable("it is not UTF-8; correct it") from None
     except NoParser:
-        raise ValueError(f"this host has no PyYAML that can read it; install it, or {BY_HAND}") from None
+        raise Unreadable(f"this host has no PyYAML that can read it; install it, or {BY_HAND}") from None
     except NotYaml as problem:
-        raise ValueError(f"it is not plain YAML ({shown(str(problem))}); correct it") from None
+        raise Unreadable(f"it is not plain YAML ({shown(str(problem))}); correct it") from None
     if value is not None and not isinstance(value, dict):
-        raise ValueError("it holds no dictionary; correct it")
+        raise Unreadable("it holds no dictionary; correct it")
     return value or {}
 
 
@@ -147,9 +147,9 @@ def _take(found: Found, origin: str, named: Mapping[str, Any], entry: object, se
     try:
         route = Route.parse({**named, **_options(_dictionary(entry), services)})
         if route.route_id in found.routes:
-            raise ValueError(f"{found.origins[route.route_id][0]} has the same name; rename one of the two")
+            raise Unreadable(f"{found.origins[route.route_id][0]} has the same name; rename one of the two")
     except (InvalidInput, ValueError) as problem:
-        found.notes.append(f"{origin} was left out: {problem}")
+        found.notes.append(f"{origin} was left out: {words_of(problem)}")
     else:
         found.routes[route.route_id] = route
         found.origins[route.route_id] = [origin]
@@ -163,20 +163,20 @@ def _options(router: Mapping[Any, Any], services: Mapping[str, Any]) -> Dict[str
     """
     unknown = sorted(str(name) for name in router if name not in ROUTER)
     if unknown:
-        raise ValueError(f"it has {shown(unknown[0])}; {BY_HAND}, with the options of traefik_route for that")
+        raise Unreadable(f"it has {shown(unknown[0])}; {BY_HAND}, with the options of traefik_route for that")
     rule = router.get("rule")
     simple = simple_rule(rule) if isinstance(rule, str) else None
     if simple is None:
-        raise ValueError(f"its rule {shown(rule)} is not about host names and a path alone; {BY_HAND}")
+        raise Unreadable(f"its rule {shown(rule)} is not about host names and a path alone; {BY_HAND}")
     points = router.get("entryPoints")
     points = [points] if isinstance(points, str) else points
     if not isinstance(points, list) or not points:
-        raise ValueError(f"it names no entrypoint, so Traefik serves it on all; {BY_HAND}, with those that are meant")
+        raise Unreadable(f"it names no entrypoint, so Traefik serves it on all; {BY_HAND}, with those that are meant")
     tls = router.get("tls")
     if ("tls" in router) == (PLAIN_ENTRYPOINT in points) or len(points) > 1 and PLAIN_ENTRYPOINT in points:
-        raise ValueError(f"a route has TLS on every entrypoint but {PLAIN_ENTRYPOINT}, and this one has not; {BY_HAND}")
+        raise Unreadable(f"a route has TLS on every entrypoint but {PLAIN_ENTRYPOINT}, and this one has not; {BY_HAND}")
     if "tls" in router and (not isinstance(tls, dict) or set(tls) - {"certResolver"}):
-        raise ValueError(f"its tls says more than certResolver; {BY_HAND}")
+        raise Unreadable(f"its tls says more than certResolver; {BY_HAND}")
     priority = {"priority": router["priority"]} if "priority" in router else {}
     return {"hostname": simple[0], "path_prefix": simple[1], "entrypoint": points, "certresolver": _dictionary(tls).get("certResolver"),
             **priority, **_targets(router.get("service"), services)}
@@ -187,8 +187,8 @@ def _targets(name: object, services: Mapping[str, Any]) -> Dict[str, Any]:
     balancer = service.get("loadBalancer") if isinstance(service, dict) and set(service) == {"loadBalancer"} else None
     servers = balancer.get("servers") if isinstance(balancer, dict) else None
     if not isinstance(balancer, dict) or not isinstance(servers, list) or not servers or not set(balancer) <= BALANCER:
-        raise ValueError(f"its service {shown(name)} is not a plain list of servers in these files; {BY_HAND}")
+        raise Unreadable(f"its service {shown(name)} is not a plain list of servers in these files; {BY_HAND}")
     if not all(isinstance(server, dict) and set(server) == {"url"} for server in servers):
-        raise ValueError(f"the servers of its service {shown(name)} have more than a url; {BY_HAND}")
+        raise Unreadable(f"the servers of its service {shown(name)} have more than a url; {BY_HAND}")
     keep = {"pass_host_header": balancer["passHostHeader"]} if "passHostHeader" in balancer else {}
     return {"target_url": [server["url"] for server in servers], **keep}

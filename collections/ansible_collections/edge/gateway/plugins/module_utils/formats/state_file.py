@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping, Protocol, TypeVar
 
-from ..errors import shown
+from ..errors import Unreadable, shown
 from ..models.fields import as_written, is_version
 from .strict_json import parse_object
 
@@ -38,13 +38,13 @@ def parse(data: bytes, noun: str, parse_entry: Callable[[Mapping[str, Any]], Ite
     entries = document.get(noun)
     schema = document.get("schema")
     if not is_version(schema, SCHEMA) or set(document) != {"schema", noun}:
-        raise ValueError(f"has schema {shown(schema)} or unknown parts, this version reads schema {SCHEMA}")
+        raise Unreadable(f"has schema {shown(schema)} or unknown parts, this version reads schema {SCHEMA}")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"has no list of {noun}")
+        raise Unreadable(f"has no list of {noun}")
     items = [parse_entry(entry) for entry in entries]
     if not all(as_written(entry, item.as_dict()) for entry, item in zip(entries, items)):
-        raise ValueError("holds what this version would not write")
+        raise Unreadable("holds what this version would not write")
     by_name = {name_of(item): item for item in items}
     if len(by_name) != len(items):
-        raise ValueError("names one object twice")
+        raise Unreadable("names one object twice")
     return by_name

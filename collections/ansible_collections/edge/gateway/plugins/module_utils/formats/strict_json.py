@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Tuple
 
+from ..errors import Unreadable
 
-class _Refused(ValueError):
+
+class _Refused(Unreadable):
     """What parsers disagree about."""
 
 
@@ -21,7 +23,7 @@ def parse_object(data: bytes) -> Dict[str, Any]:
     """
     value = parse_value(data)
     if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")
+        raise Unreadable("is not a JSON object")
     return value
 
 
@@ -38,13 +40,13 @@ def parse_value(data: bytes) -> object:
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")     # half a surrogate pair cannot be written again
     except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        raise Unreadable("is nested too deeply") from None
     except (UnicodeError, json.JSONDecodeError):
-        raise ValueError("is not JSON") from None
+        raise Unreadable("is not JSON") from None
     except _Refused:
         raise
     except ValueError:      # Python says so in words for programmers
-        raise ValueError("holds an integer that is too large") from None
+        raise Unreadable("holds an integer that is too large") from None
     return value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..errors import Unreadable
 from ..models.route_rules import Static
 
 CHALLENGES = {"httpChallenge": "http", "tlsChallenge": "tls", "dnsChallenge": "dns"}
@@ -19,7 +20,7 @@ def understand(value: object) -> Static:
         ValueError: it is no such configuration.
     """
     if not isinstance(value, Mapping):
-        raise ValueError("it holds no dictionary")
+        raise Unreadable("it holds no dictionary")
     points, resolvers = _part(value, "entryPoints"), _part(value, "certificatesResolvers")
     file = _part(_part(value, "providers"), "file")
     return Static(

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
+from ..errors import Unreadable
 from ..models.tunnel import TunnelConfig, TunnelPeer
 
 NOTICE = "# Written by edge.gateway.{author}; a change made here is undone by its next run."
@@ -122,7 +123,7 @@ def parse_dump(text: str) -> Link:
     """
     lines = [line.split("\t") for line in text.splitlines()]
     if not lines or len(lines[0]) != 4 or any(len(line) != 8 for line in lines[1:]):
-        raise ValueError("is not the output of 'wg show dump'")
+        raise Unreadable("is not the output of 'wg show dump'")
     peers = []
     for key, preshared, endpoint, allowed, handshake, received, sent, keepalive in lines[1:]:
         peers.append(Peer(key, "" if preshared == "(none)" else preshared, "" if endpoint == "(none)" else endpoint,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Hashable, Iterable, List
 
+from ..errors import Unreadable
+
 DEEPEST = 20
 
 
@@ -15,7 +17,7 @@ class NoParser(Exception):
     """It cannot be told what the text means here: PyYAML is not installed, or a tag is unknown to it."""
 
 
-class NotYaml(ValueError):
+class NotYaml(Unreadable):
     """The text is not YAML; says where."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, Unreadable
 from . import fields
 
 KINDS = ("added", "updated", "removed", "repaired")
@@ -71,7 +71,7 @@ class History(NamedTuple):
             runs = {fields.text("module", name): fields.moment(name, time) for name, time in document["runs"].items()}
             return cls(runs, tuple(Change.parse(entry) for entry in document["changes"][:KEPT_CHANGES]))
         except (InvalidInput, KeyError, AttributeError, TypeError) as problem:
-            raise ValueError("is no history") from problem
+            raise Unreadable("is no history") from problem
 
     def with_run(self, time: str, module: str, ids: Mapping[str, Sequence[str]], changed: bool) -> History:
         """The history after one more run."""

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left, insort
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..errors import InvalidInput, shown
+from ..errors import InvalidInput, Unreadable, shown, words_of
 from . import fields
 from . import filtering as f
 from .filtering import Span
@@ -148,12 +148,12 @@ class NatReader:
             for way in (way for forward in forwards for way in ways(forward)):
                 earlier = self._claims.taken(way)
                 if earlier is not None:
-                    raise ValueError(f"{earlier} comes before it and may take the same packets; keep one of the two, "
+                    raise Unreadable(f"{earlier} comes before it and may take the same packets; keep one of the two, "
                                      "or write the forward yourself")
             if len(self._drafts) + len(forwards) > MOST_FORWARDS:
-                raise ValueError(f"there are more than {MOST_FORWARDS} forwards; import them in parts")
+                raise Unreadable(f"there are more than {MOST_FORWARDS} forwards; import them in parts")
         except (ValueError, InvalidInput) as problem:
-            self.notes.append(f"{place} was left out: {problem}")
+            self.notes.append(f"{place} was left out: {words_of(problem)}")
             self._claims.add(place.limits, None, place)
             return
         self.sent.append(Sent(place, forwards))
@@ -185,13 +185,13 @@ class NatReader:
         """
         limits, rule = place.limits, place.rule
         if limits.apart:
-            raise ValueError("it is for packets that no forward takes, from the mesh or to another host; leave it, or write what is needed")
+            raise Unreadable("it is for packets that no forward takes, from the mesh or to another host; leave it, or write what is needed")
         if limits.beyond and limits.protos <= PROTOCOLS:
-            raise ValueError(f"it depends on {limits.beyond}; {BY_HAND}")
+            raise Unreadable(f"it depends on {limits.beyond}; {BY_HAND}")
         if not limits.protos or not limits.protos <= PROTOCOLS:
-            raise ValueError("it is for other protocols than tcp and udp, which no forward takes; leave it, or write what is needed")
+            raise Unreadable("it is for other protocols than tcp and udp, which no forward takes; leave it, or write what is needed")
         if not limits.ports:
-            raise ValueError("it is for all ports, those of this host's own services among them; write forwards for those that are needed")
+            raise Unreadable("it is for all ports, those of this host's own services among them; write forwards for those that are needed")
         proto = "both" if limits.protos == PROTOCOLS else next(iter(limits.protos))
         sources = [str(network) for span in limits.sources for network in ipaddress.summarize_address_range(
             *(ipaddress.ip_address(number) if self.family == 4 else ipaddress.IPv6Address(number) for number in span))]
@@ -201,7 +201,7 @@ class NatReader:
             "source_ranges": sources, "comment": comment, **destination(rule.translation, (low, high), self.family)})
             for low, high in limits.ports)
         if any(int(ipaddress.ip_address(item.target_ip)) in table.own for item in found for table in self.tables):
-            raise ValueError("it sends to this host itself, which no forward does; let the service listen on that port")
+            raise Unreadable("it sends to this host itself, which no forward does; let the service listen on that port")
         return found
 
     def _with_source_nat(self, draft: Draft) -> Draft:
@@ -234,21 +234,21 @@ def destination(text: str, ports: Span, family: int) -> Mapping[str, object]:
     """
     first, last = ports
     if text == f.UNREAD:
-        raise ValueError(f"its destination is chosen in a way that a forward does not know (at random, from a map); {BY_HAND}")
+        raise Unreadable(f"its destination is chosen in a way that a forward does not know (at random, from a map); {BY_HAND}")
     found = DESTINATION.fullmatch(text)
     if found is None:
-        raise ValueError(f"its destination {shown(text)} is not one address with its ports; {BY_HAND}")
+        raise Unreadable(f"its destination {shown(text)} is not one address with its ports; {BY_HAND}")
     address, low = found[1] or found[2], int(found[3] or first)
     if (":" in address) != (family == 6):
-        raise ValueError(f"its destination {shown(text)} is of the other IP version; correct the rule")
+        raise Unreadable(f"its destination {shown(text)} is of the other IP version; correct the rule")
     high, base = int(found[4] or low), int(found[5] or 0)
     if found[5] is not None:
         # ports in order, counted from the base
         if not base <= first or last - base > high - low:
-            raise ValueError(f"its destination {shown(text)} has not a port for each of its own; {BY_HAND}")
+            raise Unreadable(f"its destination {shown(text)} has not a port for each of its own; {BY_HAND}")
         low += first - base
     elif found[3] is not None and (low, high) != ports and not low == high == low + last - first:
-        raise ValueError(f"its destination {shown(text)} spreads or joins the ports, which a forward keeps in order; "
+        raise Unreadable(f"its destination {shown(text)} spreads or joins the ports, which a forward keeps in order; "
                          "write a forward with the first target port if order is what you want")
     return {"target_ip": address, "target_port": low}
 
