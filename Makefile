@@ -185,8 +185,12 @@ chaos-%: mirror
 	$(STEP) 'chaos: $*'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.$*
 
-# the longest first
-CHAOS := long sick kills secrets calls traffic many power
+chaos-secrets: mirror
+	$(STEP) 'chaos: secrets'
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets
+	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets --control
+
+fuzz: mirror ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
 	$(STEP) 'fuzz'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz --control
