@@ -26,7 +26,7 @@ NAMES = {
     "traffic of forwards": "A forward is changed while new connections go through another one without a pause",
     "traffic of routes": "A route is changed while requests go through another one without a pause",
     "long": "Converges one after the other; files, rules, flows, processes and Traefik's memory must not grow",
-    "boots": "An edge restarts, half of the time without a shutdown; boots without all 10,000 forwards before any network, or without 1,000 routes",
+    "boots": "An edge restarts, half of the time by a reset; boots without all 10,000 forwards before the network, or without 1,000 routes",
     "runs": "`site.yml` is killed at a random moment, half of the time with its modules; inconsistent, or not mended by the next run",
     "writers": "Fifty calls at the same time on a host on which `site.yml` runs too, while others look",
     "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
