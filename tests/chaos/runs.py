@@ -1,0 +1,206 @@
+# Copyright (c) the edge.gateway contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""site.yml is killed at a random moment: the host has the old state or the new one, keeps its key and its traffic; the next run mends it.
+
+    make chaos-runs          (200 kills at full size, on the lab's edge1)
+
+Every second kill also ends the modules on the host with their connections; otherwise they work on, and are waited for. A fifth of the
+cases are the first run on a new host. After every fourth kill of the others the host restarts before the next run comes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple
+
+from . import hosts
+from .figures import TOP, note, sized
+from .hosts import EDGE, ssh
+
+FULL, FORWARDS, ROUTES = 200, 300, 30
+# with pipelining a module is a Python that reads its program from stdin
+MODULES = "^/usr/bin/python3$"
+STEADY = ([22000], ["demo.edge.test"])
+# what stands on the host, and what does not parse; run there
+LOOK = r"""
+import glob, hashlib, json, os, subprocess
+try:
+    import yaml
+except ImportError:   # on a new host
+    yaml = None
+def run(*argv, **options):
+    return subprocess.run(argv, capture_output=True, text=True, **options)
+found, wrong = {}, []
+for pattern in ("/var/lib/edge-gateway/*.json", "/etc/edge-gateway/*", "/etc/traefik/*.yml", "/etc/traefik/dynamic/*.yml",
+                "/etc/wireguard/*", "/etc/systemd/system/*edge-gateway*", "/etc/systemd/system/traefik.service"):
+    for path in glob.glob(pattern):
+        if not os.path.isfile(path) or path.endswith((".tmp", "history.json", "-before.json")):
+            continue
+        with open(path, "rb") as file:
+            data = file.read()
+        found[path] = hashlib.sha256(data).hexdigest()
+        try:
+            if path.endswith(".json"):
+                json.loads(data)
+            if yaml and path.endswith(".yml"):
+                yaml.safe_load(data)
+        except ValueError as error:
+            wrong.append("%s does not parse: %s" % (path, error))
+boot = "/etc/edge-gateway/forwards.nft"
+if boot in found and run("nft", "-c", "-f", boot).returncode:
+    wrong.append("nft does not take the file for the boot")
+key, name = "/etc/wireguard/wg0.key", ""
+if key in found:
+    with open(key) as file:
+        name = run("wg", "pubkey", stdin=file).stdout.strip()
+    if not name:
+        wrong.append("the private key is damaged")
+if "/etc/wireguard/wg0.conf" in found and run("wg-quick", "strip", "wg0").returncode:
+    wrong.append("wg-quick does not take wg0.conf")
+print(json.dumps({"files": found, "wrong": wrong, "key": name, "table": run("nft", "list", "table", "inet", "edge_gateway").stdout}))
+"""
+
+class Side(NamedTuple):
+    """What the inventory asks for, and how the host stands when it has it."""
+
+    options: List[str]
+    files: Dict[str, str]
+    table: List[str]
+    key: str
+    took: float
+
+
+def wishes(side: int) -> Dict[str, Any]:
+    """What is asked for: some forwards, routes and options stay, some change, some come or go."""
+    target = {"target_ip": hosts.NODE, "proto": "tcp"}
+    forwards = [{"forward_id": "demo-echo", "public_port": "22000", "target_port": hosts.NODE_ECHO, **target}]
+    forwards += [{"forward_id": f"f-{number}", "public_port": str(30000 + number), "target_port": 1000 + number * (side + 1), **target}
+                 for number in range(0 if side else FORWARDS // 2, FORWARDS)]
+    web = f"http://{hosts.NODE}:{hosts.NODE_WEB}"
+    routes = [{"route_id": "demo", "hostname": "demo.edge.test", "target_url": web}]
+    routes += [{"route_id": f"r-{number}", "hostname": f"r{number}.chaos.test", "target_url": f"{web[:-1]}{side}"}
+               for number in range(0 if side else ROUTES // 2, ROUTES)]
+    return {"edge_gateway_forwards": forwards, "edge_gateway_forwards_purge": True, "edge_gateway_routes": routes,
+            "edge_gateway_routes_purge": True, "edge_gateway_persistent_keepalive": 25 - side, "edge_gateway_mtu": 1420 - 20 * side,
+            "edge_gateway_traefik_log_level": ("INFO", "WARN")[side]}
+
+
+def look() -> Dict[str, Any]:
+    """The host's files by their digests, its table, the public key, and what does not parse."""
+    found: Dict[str, Any] = json.loads(ssh(EDGE, "python3 -", LOOK))
+    return {**found, "table": hosts.table(found["table"])}
+
+
+def site(options: List[str]) -> int:
+    """A run that must succeed; how much it changed."""
+    return hosts.changed(hosts.ansible("ansible-playbook", "site.yml", "--limit", EDGE, *options))
+
+
+def kill(options: List[str], moment: float, *, modules: bool) -> None:
+    """Begin a run, and kill it with all that it has started here, and on the host or until that has ended by itself."""
+    running = subprocess.Popen(hosts.command("ansible-playbook", "site.yml", "--limit", EDGE, *options), cwd=TOP,
+                               env=hosts.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    time.sleep(moment)
+    if modules:
+        os.killpg(running.pid, signal.SIGSTOP)
+        ssh(EDGE, f"pkill -KILL -f '{MODULES}'", check=False)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    ssh(EDGE, f"for _ in $(seq 600); do pgrep -f '{MODULES}' >/dev/null || exit 0; sleep 0.1; done; exit 1")
+
+
+def between(found: Dict[str, Any], sides: List[Side], key: str) -> List[str]:
+    """What is neither old nor new, or does not parse, or is lost."""
+    wrong: List[str] = [*found["wrong"]]
+    wrong += [f"{path} is neither the old file nor the new one" for path, digest in found["files"].items()
+              if digest not in [side.files.get(path) for side in sides]]
+    wrong += [f"{path} is lost" for path in set.intersection(*(set(side.files) for side in sides)) - set(found["files"])]
+    if found["table"] not in [side.table for side in sides]:
+        wrong.append(f"the table is neither the old one nor the new one: {len(found['table'])} lines")
+    return wrong + (["the key is another one"] if found["key"] != key else [])
+
+
+def standing(number: int, old: Side, new: Side, key: str, moment: float) -> List[str]:
+    """A kill of a run that changes a host which stands; what is wrong then, after a restart, and after the next run."""
+    kill(new.options, moment, modules=number % 2 == 0)
+    wrong = between(look(), [old, new], key) + hosts.from_outside(*STEADY)
+    if number % 4 == 3:
+        hosts.reboot(EDGE, "systemctl reboot --force --force")
+        wrong += [f"after a restart: {words}" for words in between(look(), [old, new], key) + hosts.from_outside(*STEADY)]
+    site(new.options)
+    wrong += [f"after the next run: {words}" for words in between(look(), [new], key) + hosts.from_outside(*STEADY)]
+    again = site(new.options) if number % 3 == 0 else 0
+    return wrong + ([f"the run after the next one changes {again}"] if again else [])
+
+
+def bare(number: int, side: Side, moment: float) -> List[str]:
+    """A kill of the first run on a new host; what is wrong then, and after the next run."""
+    lab = str(TOP / "tests/lab/lab")
+    subprocess.run([lab, "exec", "podman", "rm", "--force", "--time", "0", EDGE], check=True, capture_output=True)
+    subprocess.run([lab, "up"], check=True, capture_output=True)
+    ssh(EDGE, "apt-get -qq update")
+    kill(side.options, moment, modules=number % 2 == 0)
+    first = look()
+    site(side.options)
+    found = look()
+    wrong: List[str] = [*first["wrong"], *found["wrong"], *hosts.from_outside(*STEADY)]
+    wrong += ["the key is another one"] if first["key"] not in ("", found["key"]) else []
+    wrong += ["after the next run the table is not the one asked for"] if found["table"] != side.table else []
+    again = site(side.options)
+    return wrong + ([f"the run after the next one changes {again}"] if again else [])
+
+
+def learn(folder: str) -> List[Side]:
+    """The two sides, each applied once; the host is left on the second one."""
+    sides = []
+    for number in (0, 1):
+        path = Path(folder) / f"{number}.json"
+        path.write_text(json.dumps(wishes(number)))
+        options = ["-e", f"@{path}"]
+        begun = time.monotonic()
+        site(options)
+        took = time.monotonic() - begun
+        found = look()
+        sides.append(Side(options, found["files"], found["table"], found["key"], took))
+    return sides
+
+
+def main() -> int:
+    """Kill, and tell."""
+    begun, count = time.monotonic(), sized(FULL, 2)
+    dice = random.Random(os.environ.get("EDGE_SEED", "1"))
+    contacts = count // 5
+    troubles: List[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        sides = learn(folder)
+        whole = sides[1].took
+        for number in range(count):
+            old, new = sides[(number + 1) % 2], sides[number % 2]
+            # the new hosts come last, since each has another key
+            first = number >= count - contacts
+            moment = dice.uniform(1, whole * (2 if first else 1))
+            try:
+                words = bare(number, new, moment) if first else standing(number, old, new, old.key, moment)
+            except RuntimeError as error:
+                words = [str(error)]
+            where = f"{number}, {'first contact, ' if first else ''}killed after {moment:.2f} of {whole:.2f} s"
+            print(f"{where}: {words or 'well'}", flush=True)
+            troubles += words
+    hosts.ansible("ansible-playbook", "site.yml", "-e", "edge_gateway_forwards_purge=true", "-e", "edge_gateway_routes_purge=true")
+    note("runs", "make chaos-runs", count, f"{len(troubles)} troubles; {contacts} were the first run on a new host, "
+         f"{(count - contacts) // 4} restarted before the next run", time.monotonic() - begun)
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
