@@ -32,6 +32,8 @@ from .hosts import EDGE, ssh
 from .many import READERS, WRITERS, Wishes, lost, module_of, wish
 
 FULL, OWN = 20, 10
+# seconds for one run of site.yml, which takes ten when nobody is in its way
+LIMIT = 300
 LIBRARY = "/root/chaos-library"
 LOOKING = ["dnat_forward_info", "traefik_route_info", "gateway_health", "wg_join_info"]
 Answers = List[Tuple[str, float, Dict[str, Any]]]
@@ -117,18 +119,24 @@ class Rounds:
     def play(self, number: int, folder: str) -> None:
         """One run of site.yml, with batches of calls until it has ended."""
         purge, begun = number % 4 == 3, time.monotonic()
-        running = subprocess.Popen(hosts.command("ansible-playbook", *site(number, folder, purge=purge)), cwd=TOP, env=hosts.environment(),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        while running.poll() is None:
-            asked = dict(wish(self.dice, writer, self.wishes) for writer in range(WRITERS))
-            for name, seconds, result in batch(asked):
-                self.waits += [seconds] if name != "look" else []
-                self.wrong += [f"{name} fails: {result.get('msg')}"] if result.get("failed") else []
-            self.wishes.update(asked)
-        self.runs.append(time.monotonic() - begun)
-        shown, _errors = running.communicate()
-        self.wrong += [f"site.yml fails: {shown[-1500:]}"] if running.returncode else []
+        with tempfile.TemporaryFile("w+") as said:
+            running = subprocess.Popen(hosts.command("ansible-playbook", *site(number, folder, purge=purge)), cwd=TOP,
+                                       env=hosts.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+            while running.poll() is None and time.monotonic() < begun + LIMIT:
+                self.disturb()
+            self.runs.append(time.monotonic() - begun)
+            running.kill()
+            said.seek(0)
+            self.wrong += [f"site.yml fails: {said.read()[-1500:]}"] if running.wait() else []
         self.compare(number, purge=purge)
+
+    def disturb(self) -> None:
+        """A batch of calls."""
+        asked = dict(wish(self.dice, writer, self.wishes) for writer in range(WRITERS))
+        for name, seconds, result in batch(asked):
+            self.waits += [seconds] if name != "look" else []
+            self.wrong += [f"{name} fails: {result.get('msg')}"] if result.get("failed") else []
+        self.wishes.update(asked)
 
     def compare(self, number: int, *, purge: bool) -> None:
         """What is not as it was asked for last."""
