@@ -41,17 +41,15 @@ Answers = List[Tuple[str, float, Dict[str, Any]]]
 
 def bring() -> None:
     """The collection, Ansible's module_utils and the program that calls modules, on the host."""
-    core = Path(ansible.__file__).parent
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w:gz") as archive:
-            for name in ("__init__.py", "release.py", "module_utils"):
-                archive.add(core / name, f"ansible/{name}", filter=lambda item: None if "__pycache__" in item.name else item)
-            archive.add(TOP / "collections/ansible_collections/edge/gateway/plugins", "ansible_collections/edge/gateway/plugins",
-                        filter=lambda item: None if "__pycache__" in item.name else item)
+            for source, name in ((Path(ansible.__file__).parents[1], "ansible/module_utils"),
+                                 (TOP / "collections", "ansible_collections/edge/gateway/plugins")):
+                archive.add(source / name, name, filter=lambda item: None if "__pycache__" in item.name else item)
             archive.add(Path(__file__).with_name("calls_here.py"), "calls_here.py")
         file.seek(0)
-        subprocess.run(["ssh", "-F", str(hosts.LAB / "ssh/config"), EDGE, f"mkdir -p {LIBRARY} && tar -xzC {LIBRARY}"], stdin=file,
-                       check=True)
+        unpack = f"rm -rf {LIBRARY}; mkdir {LIBRARY} && cd {LIBRARY} && tar -xz && touch ansible/__init__.py"
+        subprocess.run(["ssh", "-F", str(hosts.LAB / "ssh/config"), EDGE, unpack], stdin=file, check=True)
 
 
 def call(calls: List[Tuple[str, str, Dict[str, Any]]], *options: str) -> Answers:
