@@ -35,10 +35,11 @@ LOOK = r"""
 import glob, hashlib, json, os, subprocess
 try:
     import yaml
-except ImportError:   # on a new host
+except ImportError:
     yaml = None
 def run(*argv, **options):
-    return subprocess.run(argv, capture_output=True, text=True, **options)
+    # a new host has no tools yet
+    return subprocess.run(["env", *argv], capture_output=True, text=True, **options)
 found, wrong = {}, []
 for pattern in ("/var/lib/edge-gateway/*.json", "/etc/edge-gateway/*", "/etc/traefik/*.yml", "/etc/traefik/dynamic/*.yml",
                 "/etc/wireguard/*", "/etc/systemd/system/*edge-gateway*", "/etc/systemd/system/traefik.service"):
