@@ -27,6 +27,7 @@ from .figures import TOP, note, sized
 from .hosts import EDGE, ssh
 
 FULL, FORWARDS, ROUTES = 200, 300, 30
+TASK, TASK_SECONDS = "TASK [", 0.6
 # with pipelining a module is a Python that reads its program from stdin
 MODULES = "^/usr/bin/python3$"
 STEADY = ([22000], ["demo.edge.test"])
@@ -77,7 +78,7 @@ class Side(NamedTuple):
     files: Dict[str, str]
     table: List[str]
     key: str
-    took: float
+    tasks: int
 
 
 def wishes(side: int) -> Dict[str, Any]:
@@ -101,22 +102,30 @@ def look() -> Dict[str, Any]:
     return {**found, "table": hosts.table(found["table"])}
 
 
-def site(options: List[str]) -> int:
-    """A run that must succeed; how much it changed."""
-    return hosts.changed(hosts.ansible("ansible-playbook", "site.yml", "--limit", EDGE, *options))
+def site(options: List[str]) -> str:
+    """What a run that must succeed prints."""
+    return hosts.ansible("ansible-playbook", "site.yml", "--limit", EDGE, *options)
 
 
 def kill(options: List[str], moment: float, *, modules: bool) -> None:
-    """Begin a run, and kill it with all that it has started here, and on the host or until that has ended by itself."""
+    """Begin a run, and kill it within a task (2.5: in the middle of the third one, as long as tasks take when nobody is in their way),
+    with all that it has started here, and on the host or until that has ended by itself."""
     running = subprocess.Popen(hosts.command("ansible-playbook", "site.yml", "--limit", EDGE, *options), cwd=TOP,
-                               env=hosts.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
-    time.sleep(moment)
+                               env=hosts.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True, start_new_session=True)
+    assert running.stdout
+    seen = 0
+    for line in running.stdout:
+        seen += line.startswith(TASK)
+        if seen > moment:
+            break
+    time.sleep(moment % 1 * TASK_SECONDS)
     if modules:
         os.killpg(running.pid, signal.SIGSTOP)
         ssh(EDGE, f"pkill -KILL -f '{MODULES}'", check=False)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
+    running.stdout.close()
     ssh(EDGE, f"for _ in $(seq 600); do pgrep -f '{MODULES}' >/dev/null || exit 0; sleep 0.1; done; exit 1")
 
 
@@ -144,7 +153,7 @@ def standing(number: int, old: Side, new: Side, moment: float) -> Tuple[List[str
         wrong += [f"after a restart: {words}" for words in between(look(), [old, new], key) + hosts.from_outside(*STEADY)]
     site(new.options)
     wrong += [f"after the next run: {words}" for words in between(look(), [new], key) + hosts.from_outside(*STEADY)]
-    again = site(new.options) if number % 3 == 0 else 0
+    again = hosts.changed(site(new.options)) if number % 3 == 0 else 0
     return wrong + ([f"the run after the next one changes {again}"] if again else []), middle
 
 
@@ -161,7 +170,7 @@ def bare(number: int, side: Side, moment: float) -> Tuple[List[str], bool]:
     wrong: List[str] = [*first["wrong"], *found["wrong"], *hosts.from_outside(*STEADY)]
     wrong += ["the key is another one"] if first["key"] not in ("", found["key"]) else []
     wrong += ["after the next run the table is not the one asked for"] if found["table"] != side.table else []
-    again = site(side.options)
+    again = hosts.changed(site(side.options))
     return wrong + ([f"the run after the next one changes {again}"] if again else []), bool(first["files"]) and first["table"] != side.table
 
 
@@ -181,11 +190,9 @@ def learn(folder: str) -> List[Side]:
         path = Path(folder) / f"{number}.json"
         path.write_text(json.dumps(wishes(number)))
         options = ["-e", f"@{path}"]
-        begun = time.monotonic()
-        site(options)
-        took = time.monotonic() - begun
+        tasks = site(options).count(TASK)
         found = look()
-        sides.append(Side(options, found["files"], found["table"], found["key"], took))
+        sides.append(Side(options, found["files"], found["table"], found["key"], tasks))
     return sides
 
 
@@ -198,19 +205,18 @@ def main() -> int:
     middles = 0
     with tempfile.TemporaryDirectory() as folder:
         sides = learn(folder)
-        whole = sides[1].took
         seen = control(sides)
         site(sides[1].options)
         for number in range(count):
             old, new = sides[(number + 1) % 2], sides[number % 2]
             # the new hosts come last, since each has another key
             first = number >= count - contacts
-            moment = dice.uniform(1, whole * (2 if first else 1))
+            moment = dice.uniform(0, new.tasks)
             try:
                 words, middle = bare(number, new, moment) if first else standing(number, old, new, moment)
             except RuntimeError as error:
                 words, middle = [str(error)], True
-            where = f"{number}, {'first contact, ' if first else ''}killed after {moment:.2f} of {whole:.2f} s"
+            where = f"{number}, {'first contact, ' if first else ''}killed after {moment:.2f} of {new.tasks} tasks"
             print(f"{where}{', in the middle' if middle else ''}: {words or 'well'}", flush=True)
             troubles += words
             middles += middle
