@@ -6,7 +6,8 @@
     make chaos-runs          (200 kills at full size, on the lab's edge1)
 
 Every second kill also ends the modules on the host with their connections; otherwise they work on, and are waited for. A fifth of the
-cases are the first run on a new host. After every fourth kill of the others the host restarts before the next run comes.
+cases are the first run on a new host. Of the others three in a row are killed before one is left in peace, and every second time the host
+is reset before that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from .figures import TOP, note, sized
 from .hosts import EDGE, ssh
 
 FULL, FORWARDS, ROUTES = 200, 300, 30
+# kills before a run that is left in peace
+ROW = 3
 TASK, TASK_SECONDS = "TASK [", 0.6
 # with pipelining a module is a Python that reads its program from stdin
 MODULES = "^/usr/bin/python3$"
@@ -140,25 +143,27 @@ def between(found: Dict[str, Any], sides: List[Side], key: str) -> List[str]:
     return wrong + (["the key is another one"] if found["key"] != key else [])
 
 
-def standing(number: int, old: Side, new: Side, moment: float) -> Tuple[List[str], bool]:
-    """A kill of a run that changes a host which stands; what is wrong then, after a restart, and after the next run. And whether the
-    run had changed something, but not all of it."""
-    key = old.key
-    kill(new.options, moment, modules=number % 2 == 0)
-    found = look()
-    middle = found["files"] not in (old.files, new.files) or (found["files"] == old.files) != (found["table"] == old.table)
-    wrong = between(found, [old, new], key) + hosts.from_outside(*STEADY)
-    if number % 4 == 3:
+def standing(number: int, old: Side, new: Side, moments: List[float]) -> Tuple[List[str], int]:
+    """Kills in a row of a run that changes a host which stands; what is wrong after each, after a restart, and after the next run. And
+    how many had left a part of the change behind."""
+    middles, key = 0, old.key
+    wrong: List[str] = []
+    for turn, moment in enumerate(moments, number):
+        kill(new.options, moment, modules=turn % 2 == 0)
+        found = look()
+        middles += (found["files"], found["table"]) not in [(side.files, side.table) for side in (old, new)]
+        wrong += [f"killed in task {moment:.2f}: {words}" for words in between(found, [old, new], key) + hosts.from_outside(*STEADY)]
+    if number // ROW % 2:
         hosts.reboot(EDGE, "systemctl reboot --force --force")
         wrong += [f"after a restart: {words}" for words in between(look(), [old, new], key) + hosts.from_outside(*STEADY)]
     site(new.options)
     wrong += [f"after the next run: {words}" for words in between(look(), [new], key) + hosts.from_outside(*STEADY)]
-    again = hosts.changed(site(new.options)) if number % 3 == 0 else 0
-    return wrong + ([f"the run after the next one changes {again}"] if again else []), middle
+    again = hosts.changed(site(new.options)) if number // ROW % 2 == 0 else 0
+    return wrong + ([f"the run after the next one changes {again}"] if again else []), middles
 
 
-def bare(number: int, side: Side, moment: float) -> Tuple[List[str], bool]:
-    """The same of the first run on a new host."""
+def bare(number: int, side: Side, moment: float) -> Tuple[List[str], int]:
+    """The same of one kill of the first run on a new host."""
     lab = str(TOP / "tests/lab/lab")
     subprocess.run([lab, "exec", "podman", "rm", "--force", "--time", "0", EDGE], check=True, capture_output=True)
     subprocess.run([lab, "up"], check=True, capture_output=True)
@@ -171,7 +176,7 @@ def bare(number: int, side: Side, moment: float) -> Tuple[List[str], bool]:
     wrong += ["the key is another one"] if first["key"] not in ("", found["key"]) else []
     wrong += ["after the next run the table is not the one asked for"] if found["table"] != side.table else []
     again = hosts.changed(site(side.options))
-    return wrong + ([f"the run after the next one changes {again}"] if again else []), bool(first["files"]) and first["table"] != side.table
+    return wrong + ([f"the run after the next one changes {again}"] if again else []), int(0 < len(first["files"]) < len(found["files"]))
 
 
 def control(sides: List[Side]) -> bool:
@@ -207,22 +212,22 @@ def main() -> int:
         sides = learn(folder)
         seen = control(sides)
         site(sides[1].options)
-        for number in range(count):
-            old, new = sides[(number + 1) % 2], sides[number % 2]
-            # the new hosts come last, since each has another key
-            first = number >= count - contacts
-            moment = dice.uniform(0, new.tasks)
+        # the new hosts come last, since each has another key
+        cases = [(start, min(ROW, count - contacts - start)) for start in range(0, count - contacts, ROW)]
+        for turn, (number, kills) in enumerate(cases + [(number, 0) for number in range(count - contacts, count)]):
+            old, new = sides[(turn + 1) % 2], sides[turn % 2]
+            moments = [dice.uniform(0, new.tasks) for _kill in range(kills or 1)]
             try:
-                words, middle = bare(number, new, moment) if first else standing(number, old, new, moment)
+                words, middle = standing(number, old, new, moments) if kills else bare(number, new, moments[0])
             except RuntimeError as error:
-                words, middle = [str(error)], True
-            where = f"{number}, {'first contact, ' if first else ''}killed after {moment:.2f} of {new.tasks} tasks"
-            print(f"{where}{', in the middle' if middle else ''}: {words or 'well'}", flush=True)
+                words, middle = [str(error)], 0
+            where = f"{number}, {'killed' if kills else 'first run killed'} in {', '.join(f'{moment:.2f}' for moment in moments)}"
+            print(f"{where} of {new.tasks} tasks, {middle} in the middle: {words or 'well'}", flush=True)
             troubles += words
             middles += middle
     hosts.ansible("ansible-playbook", "site.yml", "-e", "edge_gateway_forwards_purge=true", "-e", "edge_gateway_routes_purge=true")
     note("runs", "make chaos-runs", count, f"{len(troubles)} troubles ({middles} had changed a part of it); {contacts} were the first run "
-         f"on a new host, {(count - contacts) // 4} restarted before the next run{'' if seen else '; the control was not found out'}",
+         f"on a new host{'' if seen else '; the control was not found out'}",
          time.monotonic() - begun)
     return 0 if seen and not troubles else 1
 
