@@ -6,8 +6,8 @@ are served.
 
     make chaos-boots          (20 boots at full size, on the lab's edge1)
 
-Units of the test look at the table while the host boots: one before the network may begin, and thus before it is declared online. When
-each unit began and ended is read from the host's own systemd. Every second boot is a reset without a shutdown.
+A unit of the test looks at the table the instant the network is declared online; it is ordered before nothing, so that it cannot hold
+up what it looks at. When each unit began and ended is read from the host's own systemd. Every second boot is a reset without a shutdown.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from .hosts import EDGE, ssh
 FULL = 20
 FORWARDS, ROUTES = (10_000, 1_000) if PERCENT >= 100 else (1_000, 100)
 FIRST_PORT = 10_000
-LOADER, EARLY, SERVED = "edge-gateway-forwards.service", "chaos-early.service", "chaos-served.service"
-UNITS = [LOADER, EARLY, "network-pre.target", "network-online.target", "multi-user.target", "traefik.service"]
+LOADER, ONLINE, SERVED = "edge-gateway-forwards.service", "chaos-online.service", "chaos-served.service"
+UNITS = [LOADER, ONLINE, "network-pre.target", "network-online.target", "multi-user.target", "traefik.service"]
 API = "http://127.0.0.1:8080/api/http/routers?per_page=100000"
-# at the instant when the network may begin, whatever else the host still does; and when Traefik serves all of the routes
+# at the instant when the network is declared online, itself in the way of nothing; and when Traefik serves all of the routes
 FILES = {
-    f"/etc/systemd/system/{EARLY}": """[Unit]
+    f"/etc/systemd/system/{ONLINE}": """[Unit]
 DefaultDependencies=no
-After=network-pre.target
-Before=network-online.target
+Wants=network-online.target
+After=network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'nft list table inet edge_gateway >/run/chaos-table 2>&1 || true'
 [Install]
-WantedBy=network-online.target
+WantedBy=multi-user.target
 """,
     f"/etc/systemd/system/{SERVED}": """[Unit]
 After=network-online.target
@@ -115,9 +115,9 @@ def boot(how: str, before: List[str], dice: random.Random) -> Dict[str, Any]:
     early = ssh(EDGE, "cat /run/chaos-table", check=False)
     wrong = []
     if hosts.elements(early) != FORWARDS:
-        wrong.append(f"before the network begins {hosts.elements(early):,} of {FORWARDS:,} forwards are there")
+        wrong.append(f"when the network is online {hosts.elements(early):,} of {FORWARDS:,} forwards are there")
     if hosts.table(early) != before:
-        wrong.append("before the network begins the table is not the one from before the restart")
+        wrong.append("when the network is online the table is not the one from before the restart")
     if hosts.table(ssh(EDGE, "nft list table inet edge_gateway", check=False)) != before:
         wrong.append("after the boot the table is not the one from before the restart")
     wrong += [f"{LOADER} has not ended before {unit}" for unit in ("network-pre.target", "network-online.target", "multi-user.target")
@@ -153,7 +153,7 @@ def main() -> int:
     boots = []
     for path, text in FILES.items():
         ssh(EDGE, f"cat >{path}", text)
-    ssh(EDGE, f"systemctl daemon-reload && systemctl enable {EARLY} {SERVED}")
+    ssh(EDGE, f"systemctl daemon-reload && systemctl enable {ONLINE} {SERVED}")
     try:
         fill()
         before = hosts.table(ssh(EDGE, "nft list table inet edge_gateway"))
@@ -164,7 +164,7 @@ def main() -> int:
             boots.append(done)
             wrong += [f"boot {number}: {words}" for words in done["wrong"]]
     finally:
-        ssh(EDGE, f"systemctl disable --quiet {EARLY} {SERVED}; rm -f {' '.join(FILES)}; systemctl daemon-reload")
+        ssh(EDGE, f"systemctl disable --quiet {ONLINE} {SERVED}; rm -f {' '.join(FILES)}; systemctl daemon-reload")
         hosts.ansible("ansible-playbook", "site.yml", "-e", "edge_gateway_forwards_purge=true", "-e", "edge_gateway_routes_purge=true")
     print(*wrong, sep="\n")
     bad = sum(bool(done["wrong"]) for done in boots)
