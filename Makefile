@@ -190,6 +190,14 @@ chaos-secrets: mirror
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m chaos.secrets --control
 
+# on the lab's own hosts; not part of "make chaos", since each stands for minutes in the way of what else uses the lab
+LAB_CHAOS := $(addprefix chaos-,boots runs writers)
+chaos-lab: $(LAB_CHAOS) ## the same on whole hosts: they restart, site.yml is killed, and runs among fifty other calls
+
+$(LAB_CHAOS): chaos-%: site
+	$(STEP) 'chaos: $*'
+	@cd tests && PYTHONPATH=../collections:. python -m chaos.$*
+
 fuzz: mirror ## hostile input of every kind, and planted faults that must be found; EDGE_CHAOS_PERCENT=100 for 200,000
 	$(STEP) 'fuzz'
 	@cd tests && PYTHONPATH=../collections:. ./lab/lab isolate python -m fuzz

@@ -27,6 +27,9 @@ NAMES = {
     "traffic of routes": "A route is changed, every fourth time the one that requests take without a pause",
     "long": "Converges one after the other; files, rules, flows, processes and Traefik's memory must not grow",
     "sick": "Sick hosts: disk, firewall, Traefik, mesh, clock, names; bad answers, and hosts that the next run does not make right",
+    "boots": "An edge restarts, half of the time by a reset; boots without all 10,000 forwards before the network, or without 1,000 routes",
+    "runs": "`site.yml` is killed at a random moment, half of the time with its modules; inconsistent, or not mended by the next run",
+    "writers": "Fifty calls at the same time on a host on which `site.yml` runs too, while others look",
     "fuzz": "Hostile options, answers, files, firewalls of others and output of tools; tracebacks, escapes, rules not asked for",
     "secrets": "A statement of a module that handles a secret fails, with the secret in the exception; searched are answer, syslog, "
                "command lines, files",

@@ -61,10 +61,10 @@ def failures(runs: List[Tuple[str, subprocess.Popen[str]]]) -> List[str]:
     return wrong
 
 
-def lost(wishes: Wishes) -> List[str]:
-    """What is not as it was asked for last."""
-    forwards = {item["forward_id"]: item for item in world.module("dnat_forward_info")["forwards"]}
-    routes = {item["route_id"]: item for item in world.module("traefik_route_info")["routes"]}
+def lost(wishes: Wishes, forward_info: Dict[str, Any], route_info: Dict[str, Any]) -> List[str]:
+    """What is not as it was asked for last, by the answers of the two modules that only look."""
+    forwards = {item["forward_id"]: item for item in forward_info["forwards"]}
+    routes = {item["route_id"]: item for item in route_info["routes"]}
     wrong = []
     for name, asked in wishes.items():
         found = forwards.get(name) or routes.get(name)
@@ -97,7 +97,7 @@ def main() -> int:
         failed += failures(runs)
         longest = max(longest, time.monotonic() - start)
         wishes.update(asked)
-        gone += lost(wishes)
+        gone += lost(wishes, world.module("dnat_forward_info"), world.module("traefik_route_info"))
     print(*failed, *gone, sep="\n")
     note("many", "make chaos-many", rounds * WRITERS,
          f"{len(gone)} lost or doubled, {len(failed)} failed; the last of fifty had its answer after {longest:.0f} s",
