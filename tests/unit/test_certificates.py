@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 import stat
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from ansible_collections.edge.gateway.plugins.module_utils import host
@@ -123,6 +124,48 @@ def test_life_of_certificates(place: Path) -> None:
     walk(place)
     assert files(place) == ["certs/theirs.crt"]
     assert not run(place).plan.changed
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+def die_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """The host is written to so many times less one."""
+    counted = iter(range(1, 100))
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(counted) == step:
+                raise Killed
+            return real(*arguments, **options)
+        return call
+
+    for name in ("write_all", "remove"):
+        patch.setattr(host.Host, name, dying(getattr(host.Host, name)))
+
+
+@pytest.mark.parametrize("wish", [["two"], [], ["one", "two"]], ids=["another", "none", "one more"])
+def test_a_kill_at_any_step(place: Path, monkeypatch: pytest.MonkeyPatch, wish: List[str]) -> None:
+    """Traefik finds a certificate all the time, and what the next run does not ask for goes, whatever the killed one did."""
+    one, entries = {"name": "one", **ONE}, [{"name": name, **TWO} for name in wish]
+    dynamic, steps = place / "dynamic/_certificates.yml", 0
+    for step in range(1, 30):
+        walk(place, one)
+        with monkeypatch.context() as patch:
+            die_at(patch, step)
+            try:
+                run(place, *entries)
+                break
+            except Killed:
+                steps = step
+        if wish:
+            named = re.findall("(?:certFile|keyFile): (.*)", dynamic.read_text())
+            assert named and all(Path(path).exists() for path in named)
+        walk(place, *[one] * (step % 2))
+        left = ["certs/one.crt", "certs/one.key", "dynamic/_certificates.yml"] if step % 2 else []
+        assert files(place) == left, f"killed at step {step}"
+    assert steps >= 4
 
 
 def test_without_a_dynamic_directory(place: Path) -> None:

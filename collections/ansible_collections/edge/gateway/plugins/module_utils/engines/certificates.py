@@ -77,10 +77,24 @@ class CertificateEngine(ConfigFileEngine):
                                                    "give the key that the certificate was made for, without one")
 
     def write(self, before: ConfigFiles, after: ConfigFiles) -> None:
-        """The pairs before the file that names them, and the other way round for those that go."""
+        """The pairs before the file that names them, and the other way round for those that go.
+
+        That file never goes while there are certificates, and tells first which pairs come or go: after a kill the next run finds them
+        all, also those that nobody asks for any longer.
+        """
         live = self.load()
-        super().write(live, {**{path: item for path, item in live.items() if path not in after}, **_without(after, self.dynamic)})
-        super().write(live, {**_without(live, self.dynamic), **after})
+        stands, wanted = live.get(self.dynamic), after.get(self.dynamic)
+        pairs = _without(after, self.dynamic)
+        coming = [path for path in _without(after, self.folder) if path not in live and path != self.dynamic]
+        going = [path for path in live if path not in after and path != self.dynamic]
+        some = stands or wanted
+        if some:
+            begun = files.at_work(stands or files.empty(some), coming)
+            ended = files.at_work(wanted or files.empty(some), going)
+            super().write(live, {**live, self.dynamic: begun})
+            super().write(live, {**live, **pairs, self.dynamic: begun})
+            super().write(live, {**live, **pairs, self.dynamic: ended})
+            super().write(live, {**pairs, self.dynamic: ended})
         super().write(live, after)
 
 

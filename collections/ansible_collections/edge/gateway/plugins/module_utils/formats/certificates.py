@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import List, Set
+from dataclasses import replace
+from typing import Iterable, List, Set
 
 from ..models.certificate import Certificate
 from ..models.config_file import ConfigFile, ConfigFiles
@@ -16,7 +17,8 @@ from . import pem
 MARKER = "# Written by edge.gateway: certificates that were supplied as files."
 NAME = "_certificates.yml"
 FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
-_NAMED = re.compile(r"^ +(?:- )?(?:certFile|keyFile): (/[A-Za-z0-9@._/-]+)$", re.MULTILINE)
+_AT_WORK = "# comes or goes: "
+_NAMED = re.compile(rf"^(?: +(?:- )?(?:certFile|keyFile): |{_AT_WORK})(/[A-Za-z0-9@._/-]+)$", re.MULTILINE)
 
 
 def files_of(certificates: List[Certificate], folder: str, dynamic_dir: str, group: str) -> ConfigFiles:
@@ -50,6 +52,16 @@ def _dynamic(certificates: List[Certificate], folder: str) -> str:
     return "".join(line + "\n" for line in lines)
 
 
+def empty(item: ConfigFile) -> ConfigFile:
+    """The dynamic file without certificates, in which Traefik finds nothing."""
+    return replace(item, content=f"{MARKER}\n")
+
+
+def at_work(item: ConfigFile, paths: Iterable[str]) -> ConfigFile:
+    """The dynamic file while these paths come or go."""
+    return replace(item, content="".join([item.content or "", *(f"{_AT_WORK}{path}\n" for path in sorted(paths))]))
+
+
 def named_in(text: str) -> Set[str]:
-    """The files that a dynamic file of ours names; none if it is not ours."""
+    """The files that a dynamic file of ours names, also those that a killed run was at; none if it is not ours."""
     return set(_NAMED.findall(text)) if text.startswith(MARKER) else set()
