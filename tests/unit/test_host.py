@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+from ansible_collections.edge.gateway.plugins.module_utils import files
 from ansible_collections.edge.gateway.plugins.module_utils import host as module
 from ansible_collections.edge.gateway.plugins.module_utils.errors import Busy, CommandFailed, GatewayError, MissingTool, StateRefused
 from ansible_collections.edge.gateway.plugins.module_utils.host import Host
@@ -307,3 +308,23 @@ def test_a_watched_directory_sees_nothing_but_the_files(tmp_path: Path, monkeypa
     Host().write_all(str(watched), {"a.yml": "1", "b.yml": "2"}, 0o640, watched=True)
     assert staged == [str(tmp_path if aside else watched)] * 2
     assert sorted(os.listdir(watched)) == ["a.yml", "b.yml"] and os.listdir(tmp_path) == ["watched"]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_a_host_that_fails_is_no_file_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A file of ours would count as gone, and a run that has to remove it would say that there is nothing to do."""
+    (tmp_path / "one.yml").write_text("one")
+
+    def fails(path: str, *_flags: Any, **_options: Any) -> int:
+        if str(path).endswith("one.yml"):
+            raise OSError(number, "failed")
+        return real(path, *_flags, **_options)
+
+    real = os.open
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fails)
+        with pytest.raises(OSError, match="failed"):
+            list(files.read_many(str(tmp_path), ["one.yml"], 9))
+        with pytest.raises(OSError, match="failed"):
+            files.read_through(str(tmp_path / "one.yml"), 9)
+    assert list(files.read_many(str(tmp_path), ["one.yml", "none.yml"], 9)) == [("one.yml", b"one"), ("none.yml", None)]

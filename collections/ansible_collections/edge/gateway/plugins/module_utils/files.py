@@ -9,6 +9,7 @@ For :class:`..host.Host` alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -37,6 +38,10 @@ def private(text: str) -> Iterator[str]:
         os.close(fd)
 
 
+# what a failure to open says about the host, and not about the file
+_HOST_FAILS = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
 def read_through(path: str, most: int) -> Optional[bytes]:
     """Content of a regular file, through links, at the most so much; None when there is nothing that can be read."""
     try:
@@ -45,18 +50,26 @@ def read_through(path: str, most: int) -> Optional[bytes]:
             if status.st_rdev and os.path.samestat(status, os.stat(os.devnull)):
                 return b""      # a file that was linked away
             return stream.read(most) if stat.S_ISREG(status.st_mode) else None
-    except OSError:
+    except OSError as problem:
+        if problem.errno in _HOST_FAILS:
+            raise
         return None
 
 
 def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:
-    """Names and contents of regular files, of each at the most so much; None for one that is gone or cannot be read."""
+    """Names and contents of regular files, of each at the most so much; None for one that is gone or cannot be read.
+
+    Raises:
+        OSError: the disk or the process fails, and not that one file.
+    """
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in names:
             try:
                 fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
-            except OSError:
+            except OSError as problem:
+                if problem.errno in _HOST_FAILS:
+                    raise   # our own file would count as one that nobody has asked for
                 yield name, None
                 continue
             try:
