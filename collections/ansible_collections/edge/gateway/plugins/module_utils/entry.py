@@ -36,6 +36,7 @@ def run(argument_spec: Dict[str, Any], action: Action, **constraints: Any) -> No
     gc.disable()      # a run is short, and walking thousands of objects again and again is a tenth of it
     kind = UnloggedModule if holds_secrets(argument_spec) else AnsibleModule
     module = kind(argument_spec=argument_spec, **{"supports_check_mode": True, **constraints})
+    failed: Dict[str, Any] = {}
     try:
         check_paths(argument_spec, module.params)
         result = action({**module.params, "diff_wanted": module._diff}, module.check_mode)
@@ -64,4 +65,3 @@ def holds_secrets(argument_spec: Dict[str, Any]) -> bool:
     """
     nested = [option["options"] for option in argument_spec.values() if option.get("options")]
     return any(any(option.get("no_log") for option in options.values()) or holds_secrets(options) for options in nested)
-
