@@ -91,8 +91,12 @@ def read_only(*folders: Path) -> Iterator[None]:
     """As the kernel leaves a file system whose disk has errors."""
     with contextlib.ExitStack() as stack:
         for folder in folders:
-            stack.enter_context(mounted("--bind", str(folder), str(folder)))
-            sh("mount", "-o", "remount,bind,ro", str(folder))
+            if folder.is_mount():
+                sh("mount", "-o", "remount,ro", str(folder))
+                stack.callback(sh, "mount", "-o", "remount,rw", str(folder))
+            else:
+                stack.enter_context(mounted("--bind", str(folder), str(folder)))
+                sh("mount", "-o", "remount,bind,ro", str(folder))
         yield
 
 

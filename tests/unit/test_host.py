@@ -328,3 +328,17 @@ def test_a_host_that_fails_is_no_file_that_is_missing(tmp_path: Path, monkeypatc
         with pytest.raises(OSError, match="failed"):
             files.read_through(str(tmp_path / "one.yml"), 9)
     assert list(files.read_many(str(tmp_path), ["one.yml", "none.yml"], 9)) == [("one.yml", b"one"), ("none.yml", None)]
+
+
+@pytest.mark.parametrize(("mount", "said"), [
+    ("29 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro", False),
+    ("29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 ro,errors=remount-ro", True),
+    ("29 1 8:1 / / ro,relatime - ext4 /dev/sda1 ro", True),
+    ("29 1 8:11 / / ro,relatime - ext4 /dev/sdb ro", False),
+], ids=["a sandbox", "a disk with errors", "both", "another disk"])
+def test_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mount: str, said: bool) -> None:
+    """systemd shows our own units a file system that is read-only for them alone."""
+    (tmp_path / "mountinfo").write_text(f"{mount}\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", lambda *_arguments, **_options: (tmp_path / "mountinfo").open(encoding="utf-8"))
+        assert files.read_only(os.makedev(8, 1)) == said

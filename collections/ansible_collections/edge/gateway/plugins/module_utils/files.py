@@ -56,6 +56,14 @@ def read_through(path: str, most: int) -> Optional[bytes]:
         return None
 
 
+def read_only(device: int) -> bool:
+    """Whether a file system itself is, and not only as a sandbox shows it; see proc_pid_mountinfo(5)."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        fields = [line.split() for line in mounts]
+    return any(number == mount[2] and "ro" in mount[-1].split(",") for mount in fields)
+
+
 def read_many(directory: str, names: Iterable[str], most: int) -> Iterator[Tuple[str, Optional[bytes]]]:
     """Names and contents of regular files, of each at the most so much; None for one that is gone or cannot be read.
 

@@ -21,7 +21,7 @@ from typing import ContextManager, Dict, Iterable, Iterator, List, Mapping, Opti
 
 from . import processes
 from .errors import CommandFailed, GatewayError, MissingTool, StateRefused, first_line
-from .files import READ_SIZE, locked, private, read_many, read_through, replace
+from .files import READ_SIZE, locked, private, read_many, read_only, read_through, replace
 from .models.fields import moment_of
 from .names import resolved
 
@@ -253,7 +253,7 @@ class Host:
         while not os.path.exists(path):
             path = os.path.dirname(path)
         found = os.statvfs(path)
-        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize, bool(found.f_flag & os.ST_RDONLY)
+        return found.f_bfree * found.f_frsize, found.f_blocks * found.f_frsize, read_only(os.stat(path).st_dev)
 
     def now(self) -> str:
         """The time as :func:`.models.fields.moment` has it."""
