@@ -10,11 +10,12 @@ import time
 from typing import Any, Dict
 
 from ..errors import Busy, CommandFailed, GatewayError, MissingTool
-from ..formats.rollback import DIRECTORY, IPTABLES_FILES, UNIT, script, unit
+from ..formats.rollback import DIRECTORY, UNIT, script, unit
 from ..formats.strict_json import parse_object
 from ..host import Host
 from ..models import fields
-from . import system
+from ..models.choices import BOOT_FILES
+from . import neighbours, system
 
 SCRIPT, ARMED, TAKEN_BACK = f"{DIRECTORY}/rollback", f"{DIRECTORY}/armed", f"{DIRECTORY}/taken-back"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
@@ -74,7 +75,7 @@ class Rollback:
         self.host.remove(f"{DIRECTORY}/token")
         self.host.run(["/bin/sh", SCRIPT, "keep"])
         self.host.write(f"{DIRECTORY}/token", self.token + "\n")
-        text = unit(self.dynamic_dir, any(self.host.read(path) is not None for path in IPTABLES_FILES))
+        text = unit(self.dynamic_dir, any(self.host.read(path) is not None for path in (BOOT_FILES["iptables"], neighbours.FILE)))
         if self.host.read(UNIT_FILE) != text.encode():
             self.host.write(UNIT_FILE, text, 0o644)
             self.host.run(["systemctl", "daemon-reload"])

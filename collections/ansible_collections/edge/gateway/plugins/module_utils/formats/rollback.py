@@ -13,9 +13,6 @@ from typing import Dict
 DIRECTORY = "/var/lib/edge-gateway/rollback"
 UNIT = "edge-gateway-rollback.service"
 
-# rules of iptables, which need more than those of nft
-IPTABLES_FILES = ("/etc/edge-gateway/forwards.rules", "/etc/edge-gateway/openings")
-
 _UNIT = """# Written by edge.gateway.gateway_confirm.
 [Unit]
 Description=Take back a change of edge.gateway that nobody has confirmed
@@ -222,7 +219,7 @@ def script(interface: str, dynamic_dir: str) -> str:
 
 
 def unit(dynamic_dir: str, iptables: bool) -> str:
-    """The unit for a host with this directory of routes, with or without rules of iptables."""
+    """The unit for a host with this directory of routes, with or without rules of iptables, which need more than those of nft."""
     return _filled(_UNIT, {"@DYNAMIC@": dynamic_dir.strip("/"), "@CAPABILITIES@": " CAP_SYS_MODULE" if iptables else "",
                            "@FAMILIES@": " AF_INET AF_INET6" if iptables else "", "@CALLS@": " @module" if iptables else "",
                            "@MODULES@": "no" if iptables else "yes"})
